@@ -1,0 +1,5 @@
+"""`python -m semapix`: the command line."""
+
+from semapix.cli import main
+
+main()

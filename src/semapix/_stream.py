@@ -1,0 +1,236 @@
+"""A codestream in the hands of a user: what is in the picture, the picture, its features, its layers."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from semapix.bundle import FINGERPRINT_BYTES, Bundle, by_fingerprint, find, installed
+from semapix.codecs import CODECS, Codec, Layers, PictureInfo, open_codec
+from semapix.errors import ArgumentError, TruncatedStream
+from semapix.files import atomic_write
+from semapix.imaging import ImageLike, load
+from semapix.stream import EXIF, ICC, FrontHeader, LayerInfo, Reader, SourceLike, write
+from semapix.tasks import Label, Task, top_labels
+
+__all__ = ["ModelLike", "Stream", "choose_model", "encode", "look", "models", "open"]
+
+ModelLike: TypeAlias = str | PathLike[str] | Bundle
+"""The name of an installed model, the path of a bundle, or an open bundle."""
+
+
+class Stream:
+    """A .spix codestream: a whole one, or any prefix of one.
+
+    Layers are fetched, checked and decoded when they are asked for. `header` is the front header, `layers` the list
+    of layers with name, bytes and checksum. It is a context manager that closes its source.
+    """
+
+    def __init__(self, reader: Reader, model: ModelLike | None = None) -> None:
+        self._reader = reader
+        self._model = model
+        self._codec: Codec | None = None
+
+    @property
+    def header(self) -> FrontHeader:
+        """The front header: codec, quality, fingerprint of the model, width, height."""
+        return self._reader.header
+
+    @property
+    def layers(self) -> list[LayerInfo]:
+        """All layers that the file declares, in order; those that are cut off have `present` False."""
+        return self._reader.layers
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that were fetched from the source so far."""
+        return self._reader.bytes_read
+
+    @property
+    def bytes_total(self) -> int:
+        """Bytes in the source."""
+        return self._reader.bytes_total
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing at the end of the file."""
+        return self._reader.complete
+
+    @property
+    def model(self) -> Bundle:
+        """The bundle that the file was made with. Raises UnknownModel when it is not installed."""
+        start = self.header.fingerprint
+        if self._model is None:
+            return by_fingerprint(start)
+        bundle = _bundle(self._model)
+        if not bundle.fingerprint.startswith(start):
+            raise ArgumentError(
+                f"model {bundle.name} ({bundle.fingerprint[: len(start)].hex()}) is not the one that the file was "
+                f"made with ({start.hex()})"
+            )
+        return bundle
+
+    def look(self, task: str = "fine", top: int = 5) -> list[Label]:
+        """What is in the picture: the `top` most probable labels, best first.
+
+        Reads the front header and the layers of the task, nothing else. Raises ArgumentError for an unknown task,
+        TruncatedStream when the file ends before the task's layers do.
+        """
+        codec = self._open_codec()
+        wanted = Task.find(codec.description["tasks"], task)
+        return top_labels(wanted, codec.scores(self._fetch(wanted.layers), self._info, task), top)
+
+    def image(self, layers: int | None = None) -> Image.Image:
+        """The picture from the first `layers` layers (all that are there by default), full size, RGB.
+
+        Raises ArgumentError when `layers` is not between 1 and the number of layers, TruncatedStream when the file
+        ends before them.
+        """
+        fetched = self._fetch(self._count(layers))
+        picture = Image.fromarray(self._open_codec().image(fetched, self._info))
+        if layers is None:
+            metadata = self._reader.metadata
+            if ICC in metadata:
+                picture.info["icc_profile"] = metadata[ICC]
+            if EXIF in metadata:
+                picture.info["exif"] = metadata[EXIF]
+        return picture
+
+    def features(self, layer: int) -> NDArray[np.float32]:
+        """The decoded features of layer `layer` (1 is the first), float32 (C, h, w)."""
+        return self._open_codec().features(self._fetch(self._count(layer)), self._info, layer)
+
+    def to_bytes(self, layers: int | None = None) -> bytes:
+        """The file, or its prefix that ends after the first `layers` layers, which must be intact."""
+        if layers is None:
+            return self._reader.content()
+        count = self._count(layers)
+        prefix = self._reader.prefix(count)
+        with Stream(Reader(prefix, self._reader.name)) as kept:
+            kept._fetch(count)
+        return prefix
+
+    def save(self, path: str | PathLike[str], *, layers: int | None = None, force: bool = False) -> None:
+        """Write the file, or its prefix of `layers` layers. Raises OutputError when `path` exists, unless `force`."""
+        atomic_write(path, self.to_bytes(layers), force=force)
+
+    def close(self) -> None:
+        """Close the source; a file object that was handed in stays open."""
+        self._reader.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def _info(self) -> PictureInfo:
+        return PictureInfo(self.header.width, self.header.height, self.header.quality)
+
+    def _open_codec(self) -> Codec:
+        if self._codec is None:
+            self._codec = open_codec(self.model)
+        return self._codec
+
+    def _count(self, layers: int | None) -> int:
+        """How many layers to use; all that are whole when None."""
+        if layers is None:
+            whole = self._reader.whole_layers
+            if whole == 0:
+                raise TruncatedStream(f"{self._reader.name}: ends before its first layer does")
+            return whole
+        declared = len(self.layers)
+        if not 1 <= layers <= declared:
+            raise ArgumentError(f"layers (={layers}) must lie between 1 and {declared}, the layers of this file")
+        return layers
+
+    def _fetch(self, count: int) -> Layers:
+        machine = min(count, len(self.header.machine_lengths))
+        return Layers(
+            [self._reader.machine_layer(i) for i in range(machine)],
+            [self._reader.signal_layer(i) for i in range(count - machine)],
+        )
+
+
+def encode(image: ImageLike, codec: str = "scalable", quality: int = 5, model: ModelLike | None = None) -> Stream:
+    """Code a picture.
+
+    `image`: a path, a Pillow image, encoded bytes, or a uint8 array (H, W, 3). `quality`: 1 to 9; on the Kodak
+    pictures about 0.1 bits per pixel at 1, 0.5 at 5, 1.2 at 9. `model`: name or path of a bundle; by default the one
+    that ships for the codec.
+
+    Raises ImageError for what is no picture, ArgumentError for a quality or codec out of range, UnknownModel.
+    """
+    bundle = choose_model(codec, model)
+    if not 1 <= quality <= 9:
+        raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and 9 (best picture)")
+    picture = load(image)
+    height, width = picture.pixels.shape[:2]
+    layers = open_codec(bundle).encode(picture.pixels, quality)
+    metadata = {kind: data for kind, data in ((ICC, picture.icc), (EXIF, picture.exif)) if data}
+    content = write(
+        codec=CODECS[codec].number,
+        quality=quality,
+        fingerprint=bundle.fingerprint[:FINGERPRINT_BYTES],
+        width=width,
+        height=height,
+        machine=layers.machine,
+        signal=layers.signal,
+        metadata=metadata,
+    )
+    return Stream(Reader(content), bundle)
+
+
+def choose_model(codec: str, model: ModelLike | None = None) -> Bundle:
+    """The bundle to encode with: `model`, or the one that ships for the codec when None.
+
+    Raises ArgumentError when there is no such codec, or the model is for another; UnknownModel.
+    """
+    if codec not in CODECS:
+        raise ArgumentError(f"no codec is called {codec!r}; there are: {', '.join(CODECS)}")
+    bundle = _bundle(codec if model is None else model)
+    if bundle.codec != codec:
+        raise ArgumentError(f"model {bundle.name} is for codec {bundle.codec}, not {codec}")
+    return bundle
+
+
+def _bundle(model: ModelLike) -> Bundle:
+    return model if isinstance(model, Bundle) else find(model)
+
+
+def open(source: SourceLike, model: ModelLike | None = None) -> Stream:
+    """Open a codestream: a path, bytes, a binary file object, or a URL that fsspec knows.
+
+    Only the front header is read now. `model`: name or path of the bundle, when it is not an installed one.
+    Raises NotACodestream, TruncatedStream, ChecksumMismatch, UnsupportedVersion.
+    """
+    return Stream(Reader(source), model)
+
+
+def look(source: SourceLike, task: str = "fine", top: int = 5) -> list[Label]:
+    """What is in the picture of a codestream: `open(source).look(task, top)`."""
+    with open(source) as stream:
+        return stream.look(task, top)
+
+
+def models() -> list[dict[str, Any]]:
+    """The installed models: `codec`, `model` (its name), `fingerprint` (hex), `path`, `bytes`, and `tasks`."""
+    return [
+        {
+            "codec": bundle.codec,
+            "model": bundle.name,
+            "fingerprint": bundle.fingerprint.hex(),
+            "path": str(bundle.path),
+            "bytes": bundle.path.stat().st_size,
+            "tasks": [
+                {"name": task["name"], "labels": len(task["labels"]), "layers": task["layers"]}
+                for task in bundle.manifest["tasks"]
+            ],
+        }
+        for bundle in installed()
+    ]

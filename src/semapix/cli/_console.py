@@ -1,0 +1,56 @@
+"""What the commands say, and where: results on stdout, trouble and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["complain", "progress", "say", "say_json", "table"]
+
+
+def say(text: str) -> None:
+    """Print a result at once, so that a reader who has gone away is noticed here."""
+    print(text, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """Print a result for a program."""
+    say(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def complain(error: Exception, file: str | None = None) -> None:
+    """Print one line on stderr: what is wrong, with which file. `file` is put first unless the message does so."""
+    text = " ".join(str(error).splitlines())
+    if file is not None and not text.startswith(f"{file}:"):
+        text = f"{file}: {text}"
+    print(f"semapix: {text}", file=sys.stderr)
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
+    """Rows of cells as aligned lines: the first column to the left, all others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        indent + "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))])
+        for first, *rest in rows
+    )
+
+
+@contextmanager
+def progress(files: Sequence[str]) -> Iterator[Iterable[str]]:
+    """The files, to be gone through; with a progress bar if they are several and stderr is a terminal."""
+    if len(files) == 1 or not sys.stderr.isatty():
+        yield files
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # Lines on stdout go through the bar only where they would run into it.
+    bar = Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    )
+    with bar:
+        yield bar.track(files, description="files")

@@ -1,0 +1,118 @@
+"""Outer scales: from the decoded core to full size, each scale predicted from the decoded one below.
+
+One unit serves all scales. Latents of a whole scale are coded at once; pixels are worked on in tiles, whose margins
+cover the unit's field of view, so that the result does not depend on the tiling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semapix.bundle import Bundle
+from semapix.coding import TableBank
+from semapix.codecs._pixels import denormalise, normalise
+from semapix.codecs._unit import Unit
+from semapix.graphs import Graphs
+from semapix.imaging import halve, pad_to, resize, tiles
+
+__all__ = ["OuterCodec", "scale_sizes"]
+
+Array = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+_STRIDE = 16  # pixels for one latent position
+_TILE = 512
+_MARGIN = 64  # the field of view of analysis and of synthesis reaches 64 pixels beyond a tile
+
+
+def scale_sizes(width: int, height: int, side: int) -> list[tuple[int, int]]:
+    """Width and height of the outer scales, smallest first.
+
+    The last is the full size, each one before is half of the next, rounded up; the first is the only one that fits
+    into twice the core's side. A picture that fits into the core has none.
+    """
+    sizes: list[tuple[int, int]] = []
+    while max(width, height) > side:
+        sizes.insert(0, (width, height))
+        width, height = -(-width // 2), -(-height // 2)
+    return sizes
+
+
+class OuterCodec:
+    """Codes the outer scales of a picture, one layer a scale."""
+
+    def __init__(self, bundle: Bundle, graphs: Graphs, tables: TableBank) -> None:
+        self._unit = Unit(bundle, graphs, tables, "outer")
+        outer = bundle.manifest["outer"]
+        self._latents: int = outer["latents"]
+        self._levels: int = outer["levels"]
+        self._finer: int = outer["finer_by_scale"]
+
+    def level(self, quality: int, scales_above: int) -> int:
+        """The unit's quality level for a scale: smaller scales are coded more finely, for all others rest on them."""
+        return min(quality - 1 + self._finer * scales_above, self._levels - 1)
+
+    def encode(self, pixels: Pixels, below: Pixels, sizes: Sequence[tuple[int, int]], quality: int) -> list[bytes]:
+        """The bytes of each scale, smallest first, from the picture (H, W, 3) and the decoded core."""
+        scales = [pixels]
+        while len(scales) < len(sizes):
+            scales.insert(0, halve(scales[0]))
+        written = []
+        for number, (scale, size) in enumerate(zip(scales, sizes, strict=True)):
+            above = len(sizes) - 1 - number
+            level = self.level(quality, above)
+            prediction = resize(below, size, "bicubic")
+            latent = self._analyse(scale, prediction, level)
+            data, decoded = self._unit.encode(latent, self._unit.graph("hyper", latent)[0], level)
+            written.append(data)
+            if above:
+                below = self._synthesise(decoded, prediction, level)
+        return written
+
+    def decode(self, layers: Sequence[bytes], below: Pixels, sizes: Sequence[tuple[int, int]], quality: int) -> Pixels:
+        """The picture (H, W, 3) at full size; scales whose layer is missing are enlarged from the one below."""
+        for number, size in enumerate(sizes):
+            if number >= len(layers):
+                return resize(below, sizes[-1], "bicubic")
+            prediction = resize(below, size, "bicubic")
+            level = self.level(quality, len(sizes) - 1 - number)
+            below = self._synthesise(self.latent(layers[number], size, level), prediction, level)
+        return below
+
+    def latent(self, data: bytes, size: tuple[int, int], level: int) -> Array:
+        """The decoded latent (1, M, ceil(H/16), ceil(W/16)) of one scale of a size (width, height)."""
+        return self._unit.decode(data, (self._latents, -(-size[1] // _STRIDE), -(-size[0] // _STRIDE)), level)
+
+    def _analyse(self, scale: Pixels, prediction: Pixels, level: int) -> Array:
+        unit = self._unit
+        rows = (unit.row("analysis_scale", level), unit.row("gain", level))
+        height, width = scale.shape[:2]
+        latent = np.empty((1, self._latents, -(-height // _STRIDE), -(-width // _STRIDE)), np.float32)
+        for inner, outer in tiles(height, width, _TILE, _MARGIN):
+            view = normalise(pad_to(outer.of(scale), _STRIDE))
+            seen = normalise(pad_to(outer.of(prediction), _STRIDE))
+            result = unit.graph("analysis", view, seen, *rows)[0]
+            top, left = inner.top // _STRIDE, inner.left // _STRIDE
+            bottom, right = -(-inner.bottom // _STRIDE), -(-inner.right // _STRIDE)
+            y, x = top - outer.top // _STRIDE, left - outer.left // _STRIDE
+            latent[:, :, top:bottom, left:right] = result[:, :, y : y + bottom - top, x : x + right - left]
+        return latent
+
+    def _synthesise(self, latent: Array, prediction: Pixels, level: int) -> Pixels:
+        unit = self._unit
+        rows = (unit.row("synthesis_scale", level), unit.row("inverse_gain", level))
+        height, width = prediction.shape[:2]
+        picture = np.empty_like(prediction)
+        for inner, outer in tiles(height, width, _TILE, _MARGIN):
+            seen = normalise(pad_to(outer.of(prediction), _STRIDE))
+            top, left = outer.top // _STRIDE, outer.left // _STRIDE
+            part = latent[:, :, top : top + seen.shape[2] // _STRIDE, left : left + seen.shape[3] // _STRIDE]
+            result = denormalise(unit.graph("synthesis", np.ascontiguousarray(part), seen, *rows)[0])
+            y, x = inner.top - outer.top, inner.left - outer.left
+            picture[inner.top : inner.bottom, inner.left : inner.right] = result[
+                y : y + inner.bottom - inner.top, x : x + inner.right - inner.left
+            ]
+        return picture

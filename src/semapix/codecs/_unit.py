@@ -1,0 +1,58 @@
+"""A latent coder at work: graphs around an entropy model, one range coder for each layer."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semapix.bundle import Bundle
+from semapix.coding import LatentModel, RangeDecoder, RangeEncoder, TableBank
+from semapix.graphs import Graphs
+
+__all__ = ["Unit", "load_tables"]
+
+Array = NDArray[np.float32]
+
+
+def load_tables(bundle: Bundle) -> TableBank:
+    """The probability tables of a bundle."""
+    return TableBank.unpack(bundle.arrays("tables")["gaussian"])
+
+
+class Unit:
+    """The entropy model, the tables and the gains of one layer's unit; its arrays are read when first needed."""
+
+    def __init__(self, bundle: Bundle, graphs: Graphs, tables: TableBank, name: str) -> None:
+        self._bundle, self._tables, self._name = bundle, tables, name
+        self.graphs = graphs
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays of the unit in the bundle."""
+        return self._bundle.arrays(self._name)
+
+    @cached_property
+    def _model(self) -> LatentModel:
+        return LatentModel.from_arrays(self.arrays)
+
+    def row(self, name: str, level: int) -> Array:
+        """Row `level` of an array (levels, C), as a graph takes it: (1, C, 1, 1)."""
+        row: Array = self.arrays[name][level].astype(np.float32)[None, :, None, None]
+        return row
+
+    def graph(self, part: str, *inputs: Array) -> list[Array]:
+        """Run the unit's graph `part`."""
+        return self.graphs.run(f"{self._name}.{part}", *inputs)
+
+    def encode(self, latent: Array, hyper_latent: Array, level: int) -> tuple[bytes, Array]:
+        """Bytes of a layer and its decoded latent; arrays with a leading batch axis of 1."""
+        coder = RangeEncoder(self._tables)
+        decoded = self._model.encode(coder, latent[0], hyper_latent[0], level)
+        return coder.finish(), decoded[None]
+
+    def decode(self, data: bytes, shape: tuple[int, int, int], level: int) -> Array:
+        """The decoded latent (1, C, H, W) of a layer's bytes, (C, H, W) = `shape`."""
+        return self._model.decode(RangeDecoder(data, self._tables), shape, level)[None]

@@ -1,0 +1,75 @@
+"""The one interface of all codecs: a picture to layers, layers to what was asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Codec", "Layers", "PictureInfo"]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The bytes of a codestream's layers, in order.
+
+    `machine`: one payload a layer. `signal`: the sub-layers of each layer. A prefix of a codestream gives fewer.
+    """
+
+    machine: Sequence[bytes]
+    signal: Sequence[Sequence[bytes]]
+
+    def __len__(self) -> int:
+        return len(self.machine) + len(self.signal)
+
+
+@dataclass(frozen=True)
+class PictureInfo:
+    """What the front header tells a codec: width and height in pixels, quality 1 to 9."""
+
+    width: int
+    height: int
+    quality: int
+
+
+class Codec(ABC):
+    """One system with one trained model.
+
+    Every method that decodes takes the leading layers of a codestream, as many as there are, and raises CorruptLayer
+    when their bytes do not decode.
+    """
+
+    name: ClassVar[str]
+    """Name of the system."""
+
+    number: ClassVar[int]
+    """Number of the system in the front header, 0 to 15."""
+
+    @abstractmethod
+    def encode(self, pixels: NDArray[np.uint8], quality: int) -> Layers:
+        """Code a picture, uint8 (H, W, 3), at quality 1 to 9."""
+
+    @abstractmethod
+    def layer_count(self, info: PictureInfo) -> int:
+        """Number of layers of a whole codestream of this picture."""
+
+    @abstractmethod
+    def image(self, layers: Layers, info: PictureInfo) -> NDArray[np.uint8]:
+        """The picture, uint8 (H, W, 3), as far as the layers tell; what is missing is predicted."""
+
+    @abstractmethod
+    def features(self, layers: Layers, info: PictureInfo, layer: int) -> NDArray[np.float32]:
+        """The decoded features of one layer, 1 being the first, float32 (C, h, w)."""
+
+    @abstractmethod
+    def scores(self, layers: Layers, info: PictureInfo, task: str) -> NDArray[np.float32]:
+        """The logits of a task, float32 (classes,), from the machine layers that the task reads."""
+
+    @property
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """The manifest of the model."""

@@ -1,0 +1,118 @@
+"""The scalable system: LFRNet + LCNet on a core, and outer scales up to full size.
+
+"Semantics-to-signal scalable image compression with learned revertible representations", IJCV 2021. Layers: s1 and s2
+are the machine layers, s3 to s7 complete the core, s8 and on are the outer scales.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semapix.bundle import Bundle
+from semapix.codecs._core import MACHINE_LAYERS, CoreCodec
+from semapix.codecs._outer import OuterCodec, scale_sizes
+from semapix.codecs._unit import load_tables
+from semapix.codecs.base import Codec, Layers, PictureInfo
+from semapix.errors import ArgumentError, TruncatedStream
+from semapix.graphs import Graphs
+from semapix.imaging import resize
+from semapix.tasks import Task
+
+__all__ = ["Scalable"]
+
+Pixels = NDArray[np.uint8]
+
+
+class Scalable(Codec):
+    """The scalable codec with one model."""
+
+    name = "scalable"
+    number = 1
+
+    def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
+        self._bundle, self._graphs = bundle, graphs
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return self._bundle.manifest
+
+    @cached_property
+    def _tables(self) -> Any:
+        return load_tables(self._bundle)
+
+    @cached_property
+    def _core(self) -> CoreCodec:
+        return CoreCodec(self._bundle, self._graphs, self._tables)
+
+    @cached_property
+    def _outer(self) -> OuterCodec:
+        return OuterCodec(self._bundle, self._graphs, self._tables)
+
+    @property
+    def _core_layers(self) -> int:
+        return int(self._bundle.manifest["core"]["levels"]) + MACHINE_LAYERS
+
+    def _sizes(self, info: PictureInfo) -> list[tuple[int, int]]:
+        return scale_sizes(info.width, info.height, int(self._bundle.manifest["core"]["side"]))
+
+    def _core_level(self, info: PictureInfo) -> int:
+        """Quality level of s3 to s7: under outer scales finer, for all of them rest on the core."""
+        finer = int(self._bundle.manifest["core"]["finer_under_scales"]) if self._sizes(info) else 0
+        return min(info.quality - 1 + finer, self._core.qualities - 1)
+
+    def layer_count(self, info: PictureInfo) -> int:
+        return self._core_layers + len(self._sizes(info))
+
+    def encode(self, pixels: Pixels, quality: int) -> Layers:
+        info = PictureInfo(pixels.shape[1], pixels.shape[0], quality)
+        sizes = self._sizes(info)
+        side = self._core.side
+        core = resize(pixels, (side, side), "lanczos")
+        written = self._core.encode(core, self._core_level(info))
+        if sizes:
+            below = self._core.decode(written, self._core_level(info))
+            written += self._outer.encode(pixels, below, sizes, quality)
+        return Layers(written[:MACHINE_LAYERS], [[data] for data in written[MACHINE_LAYERS:]])
+
+    def image(self, layers: Layers, info: PictureInfo) -> Pixels:
+        payloads = _payloads(layers)
+        _need(len(payloads), 1)
+        core = self._core.decode(payloads[: self._core_layers], self._core_level(info))
+        sizes = self._sizes(info)
+        if not sizes:
+            return resize(core, (info.width, info.height), "lanczos")
+        return self._outer.decode(payloads[self._core_layers :], core, sizes, info.quality)
+
+    def features(self, layers: Layers, info: PictureInfo, layer: int) -> NDArray[np.float32]:
+        count = self.layer_count(info)
+        if not 1 <= layer <= count:
+            raise ArgumentError(f"layer (={layer}) must lie between 1 and {count}, the layers of this file")
+        payloads = _payloads(layers)
+        _need(len(payloads), layer)
+        if layer <= self._core_layers:
+            return self._core.features(payloads[:layer], self._core_level(info), layer - 1)[0]
+        sizes = self._sizes(info)
+        scale = layer - self._core_layers - 1
+        level = self._outer.level(info.quality, len(sizes) - 1 - scale)
+        return self._outer.latent(payloads[layer - 1], sizes[scale], level)[0]
+
+    def scores(self, layers: Layers, info: PictureInfo, task: str) -> NDArray[np.float32]:
+        wanted = Task.find(self._bundle.manifest["tasks"], task)
+        _need(len(layers.machine), wanted.layers)
+        main = self._core.machine_features(layers.machine[: wanted.layers])
+        channels = wanted.channels
+        return self._graphs.run(wanted.head, np.ascontiguousarray(main[:, :channels]))[0][0]
+
+
+def _payloads(layers: Layers) -> list[bytes]:
+    """All layers as one list; each signal layer of this system is one sub-layer."""
+    return [*layers.machine, *(sublayers[0] for sublayers in layers.signal)]
+
+
+def _need(have: int, wanted: int) -> None:
+    if have < wanted:
+        raise TruncatedStream(f"the file holds {have} whole layers, {wanted} are needed")

@@ -1,0 +1,23 @@
+"""Numbers to bytes and back, exact on every machine: range coder, tables, integer networks, latent models."""
+
+from semapix.coding._integer import FRACTION_BITS, IntegerConv, IntegerNetwork, PixelShuffle
+from semapix.coding._latents import LatentModel, anchors
+from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
+from semapix.coding._tables import LEVELS, SCALE_HIGH, SCALE_LOW, TableBank, gaussian_counts, scale_of_level
+
+__all__ = [
+    "FRACTION_BITS",
+    "LEVELS",
+    "SCALE_HIGH",
+    "SCALE_LOW",
+    "IntegerConv",
+    "IntegerNetwork",
+    "LatentModel",
+    "PixelShuffle",
+    "RangeDecoder",
+    "RangeEncoder",
+    "TableBank",
+    "anchors",
+    "gaussian_counts",
+    "scale_of_level",
+]

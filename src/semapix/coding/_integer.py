@@ -1,0 +1,120 @@
+"""Networks of integers: the only way from decoded symbols to the tables and means of further symbols.
+
+Activations are integers that stand for multiples of 2^-6, weights for multiples of 2^-12. A convolution is im2col and
+a float64 matrix product in which every number is an integer below 2^53, so that each partial sum is exact, whatever
+the order of summation, the library, the thread count or the machine. The result is rounded to a multiple of 2^-6 with
+a shift (floor), then clamped. See Ballé et al., "Integer networks for data compression with latent-variable models"
+(ICLR 2019), for the idea.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ACTIVATION_LIMIT", "FRACTION_BITS", "WEIGHT_BITS", "IntegerConv", "IntegerNetwork", "PixelShuffle"]
+
+FRACTION_BITS = 6
+"""Activations are multiples of 2^-6."""
+
+WEIGHT_BITS = 12
+"""Weights are multiples of 2^-12."""
+
+ACTIVATION_LIMIT = 2**15 - 1
+"""Activations lie between -limit and limit (in units of 2^-6)."""
+
+_STRIP = 2**16  # columns of one matrix product; bounds the memory of im2col
+
+
+@dataclass(frozen=True)
+class IntegerConv:
+    """A convolution of stride 1 that keeps height and width (zero padding), with an optional ReLU.
+
+    `weight`: int16 (O, I, k, k), k odd, in units of 2^-12. `bias`: int32 (O,), in units of 2^-18.
+    """
+
+    weight: NDArray[np.int16]
+    bias: NDArray[np.int32]
+    relu: bool
+
+    def __post_init__(self) -> None:
+        largest = np.abs(self.weight.astype(np.float64)).sum(axis=(1, 2, 3)) * ACTIVATION_LIMIT
+        largest += np.abs(self.bias.astype(np.float64))
+        if largest.max() >= 2**52:
+            raise ValueError(f"sums of up to {largest.max():.3g} would not be exact in float64 (limit 2^52)")
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        outputs, inputs, size, _ = self.weight.shape
+        _, height, width = x.shape
+        matrix = self.weight.reshape(outputs, -1).astype(np.float64)
+        bias = self.bias.astype(np.float64)[:, None]
+        low = 0.0 if self.relu else float(-ACTIVATION_LIMIT)
+        margin = size // 2
+        padded = np.pad(x, ((0, 0), (margin, margin), (margin, margin))) if margin else x
+        result = np.empty((outputs, height, width))
+        rows = max(1, _STRIP // max(1, width))
+        for top in range(0, height, rows):
+            count = min(rows, height - top)
+            strip = padded[:, top : top + count + 2 * margin]
+            windows = np.lib.stride_tricks.sliding_window_view(strip, (size, size), axis=(1, 2))
+            columns = windows.transpose(0, 3, 4, 1, 2).reshape(inputs * size * size, count * width)
+            sums = matrix @ columns + bias
+            # Powers of two scale exactly, so this is the integer shift (sums + half) >> WEIGHT_BITS.
+            rounded = np.floor(sums * 2.0**-WEIGHT_BITS + 0.5)
+            result[:, top : top + count] = rounded.clip(low, ACTIVATION_LIMIT).reshape(outputs, count, width)
+        return result
+
+
+@dataclass(frozen=True)
+class PixelShuffle:
+    """Depth to space by 2: (4C, H, W) to (C, 2H, 2W), channel c*4 + 2*row + column."""
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        channels, height, width = x.shape[0] // 4, x.shape[1], x.shape[2]
+        blocks = x.reshape(channels, 2, 2, height, width)
+        return blocks.transpose(0, 3, 1, 4, 2).reshape(channels, 2 * height, 2 * width)
+
+
+class IntegerNetwork:
+    """A chain of `IntegerConv` and `PixelShuffle`.
+
+    Called with (C, H, W) integers (any dtype; clamped to the activation limit), gives (C', H', W') int32.
+    """
+
+    def __init__(self, stages: Sequence[IntegerConv | PixelShuffle]) -> None:
+        self._stages = tuple(stages)
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.int32]:
+        values = x.astype(np.float64).clip(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        for stage in self._stages:
+            values = stage(values)
+        return values.astype(np.int32)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """All numbers of the network, by stage: `N.weight`, `N.bias`, `N.relu` of a convolution, `N.shuffle`."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, stage in enumerate(self._stages):
+            if isinstance(stage, PixelShuffle):
+                arrays[f"{number}.shuffle"] = np.uint8(2)  # type: ignore[assignment]
+            else:
+                arrays[f"{number}.weight"], arrays[f"{number}.bias"] = stage.weight, stage.bias
+                arrays[f"{number}.relu"] = np.uint8(stage.relu)  # type: ignore[assignment]
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IntegerNetwork:
+        """The inverse of `to_arrays`."""
+        stages: list[IntegerConv | PixelShuffle] = []
+        while True:
+            number = len(stages)
+            if f"{number}.shuffle" in arrays:
+                stages.append(PixelShuffle())
+            elif f"{number}.weight" in arrays:
+                weight, bias = arrays[f"{number}.weight"], arrays[f"{number}.bias"]
+                stages.append(IntegerConv(weight, bias, bool(arrays[f"{number}.relu"])))
+            else:
+                return cls(stages)

@@ -1,0 +1,120 @@
+"""One range coder per layer: integers under grouped tables, with an escape for every value outside of them.
+
+The coder is constriction's default range coder (32-bit words, 64-bit state, 24-bit probabilities); docs/format.md
+states it to the bit. Symbols of one call are coded table by table, in raster order within a table: one call into
+constriction for each table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from semapix.coding._tables import TableBank
+from semapix.errors import CorruptLayer
+
+__all__ = ["RangeDecoder", "RangeEncoder"]
+
+_BIT = constriction.stream.model.Categorical(np.array([0.5, 0.5]), perfect=True)
+_MOST_ESCAPE_BITS = 30  # an escaped magnitude is below 2^31
+
+
+def _groups(levels: NDArray[np.uint8]) -> list[tuple[int, NDArray[np.intp]]]:
+    """Positions of each table that occurs, tables in rising order, positions in raster order."""
+    if not len(levels):
+        return []
+    order = np.argsort(levels, kind="stable")
+    present, starts = np.unique(levels[order], return_index=True)
+    return list(zip(present.tolist(), np.split(order, starts[1:]), strict=True))
+
+
+class RangeEncoder:
+    """Collects integers, then gives the bytes of the layer."""
+
+    def __init__(self, tables: TableBank) -> None:
+        self._tables = tables
+        self._coder = constriction.stream.queue.RangeEncoder()
+
+    def encode(self, values: NDArray[np.integer[Any]], levels: NDArray[np.uint8]) -> None:
+        """Code `values` (any integers of less than 31 bits) under tables `levels`, arrays of equal length."""
+        for level, positions in _groups(levels):
+            reach = self._tables.reach(level)
+            group = values[positions].astype(np.int64)
+            outside = np.abs(group) > reach
+            symbols = np.where(outside, 2 * reach + 1, group + reach).astype(np.int32)
+            self._coder.encode(symbols, self._tables.model(level))
+            for value in group[outside].tolist():
+                self._escape(value, reach)
+
+    def _escape(self, value: int, reach: int) -> None:
+        """Sign, then Elias gamma of the magnitude beyond the table, in equiprobable bits."""
+        excess = abs(value) - reach  # 1 or more
+        length = excess.bit_length() - 1
+        if length > _MOST_ESCAPE_BITS:
+            raise ValueError(f"a latent of {value} is beyond the escape's 31 bits")
+        bits = [int(value < 0)] + [1] * length + [0] + [excess >> i & 1 for i in reversed(range(length))]
+        self._coder.encode(np.array(bits, np.int32), _BIT)
+
+    def finish(self) -> bytes:
+        """The shortest bytes that decode to what was coded, followed by any number of zero bytes."""
+        position, (low, span) = self._coder.pos()
+        written = self._coder.get_compressed().astype(">u4").tobytes()
+        size = 4 * position + 8
+        sealed = int.from_bytes(written.ljust(size, b"\0"), "big")
+        # `pos` gives the lower end of the interval modulo 2^64; the sealed point lies inside of the interval.
+        low = sealed - (sealed - low) % 2**64
+        for length in range(max(0, 4 * position - 4), size + 1):
+            unit = 8 * (size - length)
+            point = -(-low >> unit)
+            if point << unit < low + span:
+                return point.to_bytes(length, "big").rstrip(b"\0")
+        raise AssertionError("an interval always holds a point of full length")
+
+
+class RangeDecoder:
+    """Reads what `RangeEncoder` wrote, in the same order and with the same tables."""
+
+    def __init__(self, data: bytes, tables: TableBank) -> None:
+        padded = data + bytes(-len(data) % 4 + 8)
+        self._tables = tables
+        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+
+    def decode(self, levels: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Values under tables `levels`, in the order of `levels`.
+
+        Raises CorruptLayer when the bytes do not decode to as many values.
+        """
+        values = np.empty(len(levels), np.int32)
+        for level, positions in _groups(levels):
+            reach = self._tables.reach(level)
+            symbols = self._read(self._tables.model(level), len(positions))
+            group = symbols - reach
+            for i in np.flatnonzero(symbols == 2 * reach + 1):
+                group[i] = self._escaped(reach)
+            values[positions] = group
+        return values
+
+    def _read(self, model: Any, count: int) -> NDArray[np.int32]:
+        try:
+            return self._coder.decode(model, count)  # type: ignore[no-any-return]
+        except AssertionError as error:  # how constriction says that the data are at their end
+            raise CorruptLayer(f"the layer's bytes end before its symbols do ({error})") from None
+
+    def _bit(self) -> int:
+        return int(self._read(_BIT, 1)[0])
+
+    def _escaped(self, reach: int) -> int:
+        negative = self._bit()
+        length = 0
+        while self._bit():
+            length += 1
+            if length > _MOST_ESCAPE_BITS:
+                raise CorruptLayer(f"an escaped value is longer than {_MOST_ESCAPE_BITS} bits")
+        excess = 1
+        for _ in range(length):
+            excess = excess << 1 | self._bit()
+        magnitude = excess + reach
+        return -magnitude if negative else magnitude

@@ -1,0 +1,53 @@
+"""Random views of training pictures, a whole batch at a time, on the device that trains."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["random_view"]
+
+
+def random_view(
+    pictures: Tensor, *, side: int, smallest_area: float, jitter: float, generator: torch.Generator
+) -> Tensor:
+    """Crop, resize, mirror, and change the colours and the sharpness of each picture at random.
+
+    `pictures`: (B, 3, H, W) float, 0 to 255. `smallest_area`: smallest crop as a share of the picture's area;
+    aspect ratios lie between 3/4 and 4/3. `jitter`: largest relative change of brightness, contrast and saturation.
+    Half of the pictures are blurred slightly: pictures of different origin differ in sharpness, and a classifier must
+    not learn the origin. Returns (B, 3, side, side) in the same range.
+    """
+    batch, device = pictures.shape[0], pictures.device
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(batch, generator=generator, device=device) * (high - low) + low
+
+    area = uniform(smallest_area, 1.0)
+    ratio = torch.exp(uniform(math.log(3 / 4), math.log(4 / 3)) / 2)
+    scale_x = (area.sqrt() * ratio).clamp(max=1.0)
+    scale_y = (area.sqrt() / ratio).clamp(max=1.0)
+    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    affine = torch.zeros(batch, 2, 3, device=device)
+    affine[:, 0, 0] = scale_x * mirror
+    affine[:, 1, 1] = scale_y
+    affine[:, 0, 2] = uniform(-1, 1) * (1 - scale_x)
+    affine[:, 1, 2] = uniform(-1, 1) * (1 - scale_y)
+    grid = functional.affine_grid(affine, [batch, 3, side, side], align_corners=False)
+    view = functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+
+    blurred = functional.avg_pool2d(view, 3, stride=1, padding=1, count_include_pad=False)
+    share = (uniform(-0.6, 0.6)).clamp(min=0).view(-1, 1, 1, 1)
+    view = view + share * (blurred - view)
+
+    brightness = uniform(1 - jitter, 1 + jitter).view(-1, 1, 1, 1)
+    contrast = uniform(1 - jitter, 1 + jitter).view(-1, 1, 1, 1)
+    saturation = uniform(1 - jitter, 1 + jitter).view(-1, 1, 1, 1)
+    view = view * brightness
+    mean = view.mean(dim=(1, 2, 3), keepdim=True)
+    view = mean + contrast * (view - mean)
+    grey = view.mean(dim=1, keepdim=True)
+    return (grey + saturation * (view - grey)).clamp(0, 255)

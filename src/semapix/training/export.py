@@ -1,0 +1,135 @@
+"""From checkpoints to a bundle: ONNX graphs with half-precision weights, integer tables, manifest, fingerprint."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from semapix.bundle import save_bundle
+from semapix.coding import TableBank, gaussian_counts
+from semapix.training.graph_parts import GraphPart, scalable_graphs
+from semapix.training.nets.layered import QUALITIES
+from semapix.training.nets.outer import OUTER_LEVELS
+from semapix.training.scalable_model import TrainedScalable
+
+__all__ = ["export_scalable", "to_onnx"]
+
+_OPSET = 18
+_SMALL = 64  # initializers of fewer elements stay as they are
+
+
+def _halve_weights(model: onnx.ModelProto) -> None:
+    """Store float32 initializers as float16 behind a Cast, which ONNX Runtime folds away when it loads the graph."""
+    casts = []
+    for initializer in model.graph.initializer:
+        values = numpy_helper.to_array(initializer)
+        if values.dtype != np.float32 or values.size < _SMALL:
+            continue
+        name = initializer.name
+        initializer.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def to_onnx(part: GraphPart) -> bytes:
+    """One graph as an ONNX model with half-precision weights."""
+    inputs = [f"input{i}" for i in range(len(part.examples))]
+    sizes = {}
+    if part.any_size:
+        sizes = {
+            name: {2: f"height{i}", 3: f"width{i}"}
+            for i, (name, example) in enumerate(zip(inputs, part.examples, strict=True))
+            if example.shape[2:] != (1, 1)
+        }
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter by tracing takes a tenth of the time of the one by torch.export; PyTorch calls it deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        torch.onnx.export(
+            part.module,
+            part.examples,
+            buffer,  # type: ignore[arg-type]
+            input_names=inputs,
+            dynamic_axes=sizes,
+            opset_version=_OPSET,
+            do_constant_folding=not part.any_size,
+            dynamo=False,
+        )
+    model = onnx.load_model_from_string(buffer.getvalue())
+    _halve_weights(model)
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _gains(unit: Any, *names: str) -> dict[str, NDArray[np.float32]]:
+    return {name: getattr(unit, name).detach().numpy() for name in names}
+
+
+def _arrays(trained: TrainedScalable) -> dict[str, dict[str, NDArray[Any]]]:
+    groups: dict[str, dict[str, NDArray[Any]]] = {"tables": {"gaussian": TableBank.pack(gaussian_counts())}}
+    for layer, unit in enumerate(trained.compression.units, start=1):
+        gains = {name: np.exp(values) for name, values in _gains(unit, "gain", "inverse_gain").items()}
+        groups[f"s{layer}"] = {**unit.coder.export().to_arrays(), **gains}  # type: ignore[union-attr, operator]
+    outer = trained.outer
+    gains = {name: np.exp(values) for name, values in _gains(outer, "gain", "inverse_gain").items()}
+    groups["outer"] = {
+        **outer.coder.export().to_arrays(),
+        **gains,
+        **_gains(outer, "analysis_scale", "synthesis_scale"),
+    }
+    return groups
+
+
+def _task(name: str, labels: list[str], layers: int, channels: int, temperature: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "labels": labels,
+        "layers": layers,
+        "channels": channels,
+        "head": f"head.{name}",
+        "temperature": temperature,
+    }
+
+
+def export_scalable(trained: TrainedScalable, path: Path, *, force: bool = False) -> None:
+    """Write the bundle of a scalable model. Raises OutputError if `path` exists and `force` is not set."""
+    model = trained.model
+    levels = len(model.lifting_hidden)
+    manifest = {
+        "name": path.stem,
+        "codec": "scalable",
+        "recipe": trained.recipe.name,
+        "tasks": [
+            _task("coarse", trained.coarse_names, 1, model.coarse_channels, 1.0),
+            _task("fine", trained.fine_names, 2, 3 * 2**levels, 1.0),
+        ],
+        "parents": trained.parents,
+        "core": {
+            "side": model.core_side,
+            "levels": levels,
+            "qualities": QUALITIES,
+            "coarse_channels": model.coarse_channels,
+            "band_shapes": trained.band_shapes,
+            "latent_shapes": trained.latent_shapes,
+            "finer_under_scales": model.core_finer_under_scales,
+        },
+        "outer": {
+            "latents": model.outer_latents,
+            "levels": OUTER_LEVELS,
+            "finer_by_scale": model.outer_finer_by_scale,
+        },
+    }
+    graphs = {name: to_onnx(part) for name, part in scalable_graphs(trained).items()}
+    save_bundle(path, manifest, graphs, _arrays(trained), force=force)

@@ -1,0 +1,160 @@
+"""Trainable twins of the integer networks and latent models in `semapix.coding`: same numbers, with gradients.
+
+Activations are kept at multiples of 2^-6 and weights at multiples of 2^-12 in every forward pass (straight-through
+gradients), so that training meets the rounding that coding runs with.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semapix.coding import (
+    FRACTION_BITS,
+    LEVELS,
+    SCALE_HIGH,
+    SCALE_LOW,
+    IntegerConv,
+    IntegerNetwork,
+    LatentModel,
+    PixelShuffle,
+    anchors,
+)
+from semapix.coding._integer import ACTIVATION_LIMIT, WEIGHT_BITS
+
+__all__ = ["FixedConv", "FixedNetwork", "LatentCoder", "Rates", "round_through"]
+
+
+def round_through(x: Tensor) -> Tensor:
+    """Round to integers, with the gradient of the identity."""
+    return x + (torch.round(x) - x).detach()
+
+
+def _to_grid(x: Tensor, bits: int) -> Tensor:
+    """Round to multiples of 2^-bits (half up, as the integer networks do), with the gradient of the identity."""
+    return x + (torch.floor(x * 2.0**bits + 0.5) * 2.0**-bits - x).detach()
+
+
+class FixedConv(nn.Conv2d):
+    """The twin of `IntegerConv`: (B, I, H, W) to (B, O, H, W)."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, relu: bool) -> None:
+        super().__init__(inputs, outputs, size, padding=size // 2)
+        self.relu = relu
+
+    def forward(self, input: Tensor) -> Tensor:
+        limit = (2**15 - 1) * 2.0**-WEIGHT_BITS
+        weight = _to_grid(self.weight.clamp(-limit, limit), WEIGHT_BITS)
+        assert self.bias is not None
+        bias = _to_grid(self.bias, WEIGHT_BITS + FRACTION_BITS)
+        result = _to_grid(functional.conv2d(input, weight, bias, padding=self.padding), FRACTION_BITS)
+        largest = ACTIVATION_LIMIT * 2.0**-FRACTION_BITS
+        return result.clamp(0.0 if self.relu else -largest, largest)
+
+    def export(self) -> IntegerConv:
+        """The integers that `forward` works with."""
+        assert self.bias is not None
+        limit = 2**15 - 1
+        weight = torch.floor(self.weight.detach().double() * 2.0**WEIGHT_BITS + 0.5).clamp(-limit, limit)
+        bias = torch.floor(self.bias.detach().double() * 2.0 ** (WEIGHT_BITS + FRACTION_BITS) + 0.5)
+        return IntegerConv(weight.cpu().numpy().astype(np.int16), bias.cpu().numpy().astype(np.int32), self.relu)
+
+
+class FixedNetwork(nn.Sequential):
+    """A chain of `FixedConv` and `nn.PixelShuffle(2)`."""
+
+    def export(self) -> IntegerNetwork:
+        """The integer network of this chain."""
+        return IntegerNetwork([PixelShuffle() if isinstance(x, nn.PixelShuffle) else x.export() for x in self])  # type: ignore[operator]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Bits of each picture of a batch, (B,) each: `main` of the latent, `hyper` of the hyper-latent."""
+
+    main: Tensor
+    hyper: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        return self.main + self.hyper
+
+
+def _scale(level: Tensor) -> Tensor:
+    """Standard deviation of table `level`, with gradients."""
+    return torch.exp(math.log(SCALE_LOW) + level * (math.log(SCALE_HIGH / SCALE_LOW) / (LEVELS - 1)))
+
+
+def _bits(residual: Tensor, level: Tensor) -> Tensor:
+    """-log2 of a zero-mean Gaussian integrated over unit bins around `residual`."""
+    scale = _scale(level)
+    magnitude = residual.abs()
+    upper = torch.special.ndtr((0.5 - magnitude) / scale)
+    lower = torch.special.ndtr((-0.5 - magnitude) / scale)
+    return -torch.log2((upper - lower).clamp(min=2.0**-20))
+
+
+class LatentCoder(nn.Module):
+    """The twin of `semapix.coding.LatentModel`.
+
+    `latents`, `hyper_latents`: their channels C and Z. `features`: channels F of the hyper-decoder's output.
+    `levels`: number of quality levels Q.
+    """
+
+    def __init__(self, latents: int, hyper_latents: int, features: int, levels: int) -> None:
+        super().__init__()
+        self.hyper_level = nn.Parameter(torch.full((levels, hyper_latents), 28.0))
+        self.hyper = FixedNetwork(
+            FixedConv(hyper_latents, 4 * features, 3, relu=True),
+            nn.PixelShuffle(2),
+            FixedConv(features, 4 * features, 3, relu=True),
+            nn.PixelShuffle(2),
+        )
+        self.first = FixedNetwork(FixedConv(features, 2 * latents, 1, relu=False))
+        self.context = FixedNetwork(FixedConv(latents, features, 3, relu=True))
+        self.second = FixedNetwork(
+            FixedConv(2 * features, 2 * features, 1, relu=True), FixedConv(2 * features, 2 * latents, 1, relu=False)
+        )
+        for network in (self.first, self.second):
+            last = network[-1]
+            assert isinstance(last, FixedConv) and last.bias is not None
+            nn.init.normal_(last.weight, std=0.01)
+            nn.init.zeros_(last.bias)
+            last.bias.data[latents:] = 3.0  # table level 24: a standard deviation near 1
+
+    def forward(self, latent: Tensor, hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, Rates]:
+        """Decoded latent (rounded, with straight-through gradients) and rates (relaxed with uniform noise).
+
+        `latent`: (B, C, H, W). `hyper_latent`: (B, Z, ceil(H/4), ceil(W/4)). `quality`: int64 (B,), below Q.
+        """
+        hyper_level = self.hyper_level[quality].clamp(0, LEVELS - 1)[:, :, None, None]
+        noisy = hyper_latent + torch.rand_like(hyper_latent) - 0.5 if self.training else torch.round(hyper_latent)
+        hyper_bits = _bits(noisy, hyper_level).sum(dim=(1, 2, 3))
+
+        height, width = latent.shape[2:]
+        features = self.hyper(round_through(hyper_latent))[:, :, :height, :width]
+        first = torch.from_numpy(anchors(height, width)).to(latent.device)
+        decoded, bits = self._pass(latent, self.first(features), first)
+        context = self.context(decoded)
+        others, more_bits = self._pass(latent, self.second(torch.cat([features, context], dim=1)), ~first)
+        return decoded + others, Rates(bits + more_bits, hyper_bits)
+
+    def _pass(self, latent: Tensor, parameters: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        mean, level = parameters.chunk(2, dim=1)
+        level = round_through((level * 8).clamp(0, LEVELS - 1))
+        residual = latent - mean
+        decoded = (round_through(residual) + mean) * mask
+        noisy = residual + torch.rand_like(residual) - 0.5 if self.training else torch.round(residual)
+        return decoded, (_bits(noisy, level) * mask).sum(dim=(1, 2, 3))
+
+    def export(self) -> LatentModel:
+        """The runtime's entropy model with this one's numbers."""
+        levels = torch.round(self.hyper_level.detach()).clamp(0, LEVELS - 1).cpu().numpy().astype(np.uint8)
+        return LatentModel(
+            levels, self.hyper.export(), self.first.export(), self.context.export(), self.second.export()
+        )

@@ -1,0 +1,150 @@
+"""RAFC: the unit that codes one layer of features, and the units that predict and post-process.
+
+Scalable paper, section III-B: a simplified NLAIC auto-encoder (simplified non-local attention, hyper-prior, context
+model), its loop counts and latent channels given by eq. 14 and the recipe.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from semapix.training.nets.entropy import LatentCoder, Rates
+
+__all__ = ["PredictionUnit", "RafcUnit", "ResidualBlock"]
+
+_ATTENTION_WINDOW = 16
+
+
+class ResidualBlock(nn.Module):
+    """f(x) = conv(relu(conv(x))) + x."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(torch.relu(self.first(x)))
+
+
+class NonLocal(nn.Module):
+    """Embedded-Gaussian non-local block over windows of at most 16x16 positions.
+
+    (B, C, H, W) to the same; H and W are at most 16 or multiples of 16.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.inner = channels // 2
+        self.query = nn.Conv2d(channels, self.inner, 1)
+        self.key = nn.Conv2d(channels, self.inner, 1)
+        self.value = nn.Conv2d(channels, self.inner, 1)
+        self.out = nn.Conv2d(self.inner, channels, 1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2], x.shape[3]
+        tall, wide = min(height, _ATTENTION_WINDOW), min(width, _ATTENTION_WINDOW)
+        rows, columns = height // tall, width // wide
+
+        def tokens(y: Tensor) -> Tensor:  # (B * rows * columns, positions of a window, inner)
+            windows = y.reshape(-1, self.inner, rows, tall, columns, wide).permute(0, 2, 4, 3, 5, 1)
+            return windows.reshape(-1, tall * wide, self.inner)
+
+        scores = tokens(self.query(x)) @ tokens(self.key(x)).transpose(1, 2) / math.sqrt(self.inner)
+        mixed = torch.softmax(scores, dim=2) @ tokens(self.value(x))
+        mixed = mixed.reshape(-1, rows, columns, tall, wide, self.inner).permute(0, 5, 1, 3, 2, 4)
+        return x + self.out(mixed.reshape(-1, self.inner, height, width))
+
+
+class Attention(nn.Module):
+    """Simplified non-local attention module (sNLAM): x + trunk(x) * sigmoid(mask(x))."""
+
+    def __init__(self, channels: int, blocks: int) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
+        self.mask = nn.Sequential(
+            NonLocal(channels), *(ResidualBlock(channels) for _ in range(blocks)), nn.Conv2d(channels, channels, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.trunk(x) * torch.sigmoid(self.mask(x))
+
+
+class RafcUnit(nn.Module):
+    """Analysis, synthesis and entropy model of one layer.
+
+    `bands`: channels C of the layer's features (B, C, S, S). `latents`: channels M of the latent
+    (B, M, S/2^loops, S/2^loops). `levels`: quality levels; a layer with one level is the same at every quality.
+    """
+
+    def __init__(
+        self, bands: int, channels: int, latents: int, loops: int, blocks: int, kernel: int, levels: int
+    ) -> None:
+        super().__init__()
+        margin = kernel // 2
+        down: list[nn.Module] = []
+        up: list[nn.Module] = []
+        for _ in range(loops):
+            residual = [ResidualBlock(channels) for _ in range(blocks)]
+            down += [nn.Conv2d(channels, channels, kernel, stride=2, padding=margin), *residual]
+            residual = [ResidualBlock(channels) for _ in range(blocks)]
+            enlarge = nn.ConvTranspose2d(channels, channels, kernel, stride=2, padding=margin, output_padding=1)
+            up += [*residual, enlarge]
+        self.analysis = nn.Sequential(
+            nn.Conv2d(bands, channels, kernel, padding=margin),
+            *down,
+            Attention(channels, blocks),
+            nn.Conv2d(channels, latents, 3, padding=1),
+        )
+        self.synthesis = nn.Sequential(
+            nn.Conv2d(latents, channels, 3, padding=1),
+            Attention(channels, blocks),
+            *up,
+            nn.Conv2d(channels, bands, kernel, padding=margin),
+        )
+        hyper_latents = max(4, latents // 3)
+        self.hyper_analysis = nn.Sequential(
+            nn.Conv2d(latents, channels, kernel, stride=2, padding=margin),
+            nn.ReLU(),
+            nn.Conv2d(channels, hyper_latents, kernel, stride=2, padding=margin),
+        )
+        self.coder = LatentCoder(latents, hyper_latents, 16, levels)
+        ramp = torch.linspace(-1.0, 1.0, levels) if levels > 1 else torch.zeros(1)
+        self.gain = nn.Parameter(ramp[:, None].repeat(1, latents))  # logarithms
+        self.inverse_gain = nn.Parameter(-ramp[:, None].repeat(1, latents))
+
+    def analyse(self, residual: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, C, S, S) to latent and hyper-latent; `gain`: (B, M, 1, 1), a row of exp(`self.gain`)."""
+        latent = self.analysis(residual) * gain
+        return latent, self.hyper_analysis(latent)
+
+    def synthesise(self, latent: Tensor, inverse_gain: Tensor) -> Tensor:
+        """Decoded latent to decoded features (B, C, S, S)."""
+        decoded: Tensor = self.synthesis(latent * inverse_gain)
+        return decoded
+
+    def forward(self, residual: Tensor, quality: Tensor) -> tuple[Tensor, Rates]:
+        """Decoded features and rates at quality levels `quality`, int64 (B,)."""
+        latent, hyper = self.analyse(residual, self.gain[quality, :, None, None].exp())
+        decoded, rates = self.coder(latent, hyper, quality)
+        return self.synthesise(decoded, self.inverse_gain[quality, :, None, None].exp()), rates
+
+
+class PredictionUnit(nn.Sequential):
+    """PUnit: a six-layer network, here also the post-processing unit. (B, I, S, S) to (B, O, S, S)."""
+
+    def __init__(self, inputs: int, channels: int, outputs: int, kernel: int) -> None:
+        last = nn.Conv2d(channels, outputs, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        super().__init__(
+            nn.Conv2d(inputs, channels, kernel, padding=kernel // 2),
+            ResidualBlock(channels),
+            ResidualBlock(channels),
+            last,
+        )

@@ -1,0 +1,200 @@
+"""Recipes: one YAML file per system that states its networks, its data and its training stages."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from semapix.errors import ArgumentError
+
+__all__ = [
+    "LcnetStage",
+    "LfrnetStage",
+    "OuterStage",
+    "Recipe",
+    "ScalableData",
+    "ScalableModel",
+    "load_recipe",
+    "recipe_names",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ScalableModel:
+    """Sizes of the networks of the scalable system."""
+
+    core_side: int
+    """Side of the square core in pixels, a multiple of 2^K."""
+    lifting_hidden: list[int]
+    """Hidden channels of Predict and Update, finest level first; the length is K."""
+    lifting_depth: list[int]
+    """Feature extraction layers of Predict and Update, finest level first."""
+    coarse_channels: int
+    """Channels of the deepest main band that make up layer s1; the rest is s2."""
+    coarse_hidden: list[int]
+    """Widths of the two hidden layers of the coarse head."""
+    fine_hidden: list[int]
+    """Widths of the two hidden layers of the fine head."""
+    dropout: float
+    """Dropout of both heads."""
+    unit_channels: int
+    """Channels inside of the RAFC units."""
+    unit_loops: list[int]
+    """Downsampling steps in each of the K + 2 RAFC units, s1 first."""
+    unit_latents: list[int]
+    """Latent channels of each RAFC unit, s1 first."""
+    unit_blocks: int
+    """Residual blocks after each downsampling step, and in each branch of the attention module."""
+    unit_kernel: int
+    """Side of the kernels that lead into and out of the units, and of their down- and upsampling."""
+    predictor_channels: int
+    """Channels inside of the prediction units and of the post-processing unit."""
+    core_finer_under_scales: int
+    """Quality levels by which s3 to s7 are coded more finely when outer scales rest on them."""
+    outer_finer_by_scale: int
+    """Quality levels by which each outer scale is coded more finely than the next larger one."""
+    outer_channels: int
+    """Channels of the outer unit at 1/8 resolution."""
+    outer_latents: int
+    """Latent channels of the outer unit at 1/16 resolution."""
+    outer_hyper: int
+    """Hyper-latent channels of the outer unit at 1/64 resolution."""
+    outer_blocks: int
+    """Convolution blocks on each side of the outer unit at 1/8 resolution."""
+
+
+@dataclass(frozen=True)
+class ScalableData:
+    """Folders of the training data, relative to `--data`."""
+
+    labelled: str
+    """Folder with labels.json and Parquet files."""
+    labelled_files: str
+    """Pattern of the training files in it."""
+    photos: str
+    """Folder with Parquet files of photos for the outer unit."""
+    held_out: int
+    """Every n-th training picture is held out for tuning."""
+    held_out_photos: int
+    """Every n-th photo is held out for tuning."""
+
+
+@dataclass(frozen=True)
+class LfrnetStage:
+    """Stage 1: transform and heads."""
+
+    minutes: float
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
+    smallest_area: float
+    jitter: float
+    dual_weight: float
+    update_weight: float
+    validate_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class LcnetStage:
+    """Stage 2: the RAFC units, prediction units and post-processing, with stage 1 frozen."""
+
+    minutes: float
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    semantic_weight: float
+    feature_weight: float
+    machine_rate_weight: float
+    signal_weight: float
+    lambda_low: float
+    lambda_high: float
+    smallest_area: float
+    jitter: float
+    validate_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class OuterStage:
+    """Stage 3: the unit that all outer scales share; independent of the others."""
+
+    minutes: float
+    batch: int
+    side: int
+    learning_rate: float
+    weight_decay: float
+    lambda_low: float
+    lambda_high: float
+    validate_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe. `name` is the name of its file."""
+
+    name: str
+    system: str
+    model: ScalableModel
+    data: ScalableData
+    lfrnet: LfrnetStage
+    lcnet: LcnetStage
+    outer: OuterStage
+
+
+def _build(kind: type[T], values: Any, where: str) -> T:
+    """A dataclass from a mapping that must have exactly its keys."""
+    if not isinstance(values, dict):
+        raise ArgumentError(f"{where} must be a mapping, not {values!r}")
+    wanted = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown, missing = sorted(set(values) - wanted), sorted(wanted - set(values))
+    if unknown or missing:
+        raise ArgumentError(f"{where}: unknown keys {unknown}, missing keys {missing}")
+    return kind(**values)
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    folder = resources.files("semapix.training") / "recipes"
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe: the name of a shipped one, or the path of a YAML file.
+
+    Raises ArgumentError for an unknown name and for unknown or missing keys, naming them.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise ArgumentError(f"recipe {name} does not exist; shipped recipes: {', '.join(recipe_names())}")
+        text, stem = path.read_text(encoding="utf-8"), path.stem
+    elif name in recipe_names():
+        text = (resources.files("semapix.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+        stem = name
+    else:
+        raise ArgumentError(f"unknown recipe {name!r}; shipped recipes: {', '.join(recipe_names())}")
+    values = yaml.safe_load(text)
+    if not isinstance(values, dict):
+        raise ArgumentError(f"recipe {name} must be a mapping with the keys system, model, data, lfrnet, lcnet, outer")
+    sections = {
+        "model": ScalableModel,
+        "data": ScalableData,
+        "lfrnet": LfrnetStage,
+        "lcnet": LcnetStage,
+        "outer": OuterStage,
+    }
+    built = {
+        key: _build(sections[key], value, f"recipe {stem}, {key}") if key in sections else value
+        for key, value in values.items()
+    }
+    return _build(Recipe, {"name": stem, **built}, f"recipe {stem}")

@@ -1,0 +1,132 @@
+"""Runs one training stage of a recipe: data, Lightning trainer, checkpoints, resume."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+from semapix.errors import ArgumentError
+from semapix.training.data import Batches, LabelledPictures, Patches, load_labelled, load_photos
+from semapix.training.recipe import Recipe
+from semapix.training.scalable_model import load_transform
+from semapix.training.systems.budget import BudgetedStage
+from semapix.training.systems.lcnet import LcnetSystem
+from semapix.training.systems.lfrnet import LfrnetSystem
+from semapix.training.systems.outer import OuterSystem
+
+__all__ = ["STAGES", "train"]
+
+STAGES = ("lfrnet", "lcnet", "outer")
+"""The stages of the scalable system, in order; `outer` does not depend on the others."""
+
+_START_BATCHES = 60
+
+
+class _PrintedLines(Callback):
+    """The figures of each validation as a line: the progress of a run whose output goes to a file."""
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, BudgetedStage)
+        if pl_module.record:
+            print(" ".join(f"{name} {value:.4g}" for name, value in pl_module.record[-1].items()), flush=True)
+
+
+def _split(data: LabelledPictures, every: int) -> tuple[LabelledPictures, LabelledPictures]:
+    """Training part and held-out part: every n-th picture of a fixed random order is held out."""
+    order = np.random.default_rng(0).permutation(len(data))
+    held_out = np.zeros(len(data), bool)
+    held_out[order[::every]] = True
+    return data.take(np.flatnonzero(~held_out)), data.take(np.flatnonzero(held_out))
+
+
+def _labelled(recipe: Recipe, data: Path) -> tuple[LabelledPictures, TensorDataset]:
+    """The training part, and the held-out part as tensors."""
+    pictures = load_labelled(data / recipe.data.labelled, recipe.data.labelled_files, recipe.model.core_side)
+    training, held_out = _split(pictures, recipe.data.held_out)
+    tensors = (torch.from_numpy(x) for x in (held_out.pictures, held_out.coarse, held_out.fine))
+    return training, TensorDataset(*tensors)
+
+
+def _centres(photos: list[NDArray[np.uint8]], side: int) -> TensorDataset:
+    """The middle of every photo, (N, 3, 2*side, 2*side)."""
+    crops = []
+    for photo in photos:
+        top, left = (photo.shape[0] - 2 * side) // 2, (photo.shape[1] - 2 * side) // 2
+        crops.append(photo[top : top + 2 * side, left : left + 2 * side].transpose(2, 0, 1))
+    return TensorDataset(torch.from_numpy(np.stack(crops)))
+
+
+def _prepare(
+    recipe: Recipe, stage: str, data: Path, folder: Path, minutes: float | None
+) -> tuple[BudgetedStage, IterableDataset[Any], Dataset[Any]]:
+    """The stage, its training batches and its held-out pictures."""
+    if stage == "outer":
+        photos = load_photos(data / recipe.data.photos)
+        every, outer = recipe.data.held_out_photos, recipe.outer
+        patches = Patches([p for i, p in enumerate(photos) if i % every], outer.batch, outer.side, outer.seed)
+        system = OuterSystem(recipe.model, outer, minutes or outer.minutes)
+        system.start(torch.cat([batch for batch, _ in zip(patches, range(_START_BATCHES), strict=False)]))
+        return system, patches, _centres(photos[::every], outer.side)
+    training, held_out = _labelled(recipe, data)
+    if stage == "lfrnet":
+        lfrnet = recipe.lfrnet
+        labels = {"coarse": training.coarse_names, "fine": training.fine_names, "parents": training.parents}
+        return (
+            LfrnetSystem(recipe.model, lfrnet, minutes or lfrnet.minutes, labels),
+            Batches(training, lfrnet.batch, lfrnet.seed),
+            held_out,
+        )
+    lcnet = recipe.lcnet
+    return (
+        LcnetSystem(recipe.model, lcnet, minutes or lcnet.minutes, load_transform(recipe, folder)),
+        Batches(training, lcnet.batch, lcnet.seed),
+        held_out,
+    )
+
+
+def train(
+    recipe: Recipe, stage: str, data: Path, folder: Path, minutes: float | None = None, steps: int = -1
+) -> None:
+    """Train one stage (`lfrnet`, `lcnet` or `outer`) and leave `folder`/STAGE.ckpt behind.
+
+    `minutes`: the whole time budget of the stage, in place of the recipe's. `steps`: stop after so many steps, for a
+    rehearsal. A stage whose checkpoint stands in `folder` is resumed. The run trains on all devices that Lightning
+    finds. Raises ArgumentError for an unknown stage, missing data, or a stage that needs one that was not trained.
+    """
+    if stage not in STAGES:
+        raise ArgumentError(f"stage (={stage!r}) must be one of: {', '.join(STAGES)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    system, training, held_out = _prepare(recipe, stage, data, folder, minutes)
+    every = getattr(recipe, stage).validate_every
+    checkpoint = folder / f"{stage}.ckpt"
+    saver = ModelCheckpoint(
+        folder, stage, every_n_train_steps=every, save_on_exception=True, enable_version_counter=False
+    )
+    trainer = lightning.Trainer(
+        max_epochs=-1,
+        max_steps=steps,
+        logger=TensorBoardLogger(folder, name=None, version=stage),
+        callbacks=[saver, RichProgressBar(refresh_rate=10) if sys.stdout.isatty() else _PrintedLines()],
+        enable_progress_bar=sys.stdout.isatty(),
+        enable_model_summary=False,
+        val_check_interval=every,
+        num_sanity_val_steps=0,
+        check_val_every_n_epoch=None,
+    )
+    trainer.fit(
+        system,
+        DataLoader(training, batch_size=None),
+        DataLoader(held_out, batch_size=64),
+        ckpt_path=checkpoint if checkpoint.exists() else None,
+        weights_only=False,
+    )
+    trainer.save_checkpoint(checkpoint)

@@ -1,0 +1,120 @@
+"""A scalable model put together from the checkpoints of its stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from semapix.errors import ArgumentError
+from semapix.training.nets.entropy import LatentCoder
+from semapix.training.nets.layered import LayeredCompression
+from semapix.training.nets.outer import OuterUnit
+from semapix.training.recipe import Recipe, ScalableModel
+from semapix.training.systems.lfrnet import SemanticTransform
+
+__all__ = ["TrainedScalable", "load_scalable", "load_transform", "read_checkpoint"]
+
+
+@dataclass(frozen=True)
+class TrainedScalable:
+    """The parts of a scalable model, ready for export: batch norm folded, weights rounded to half precision."""
+
+    recipe: Recipe
+    transform: SemanticTransform
+    compression: LayeredCompression
+    outer: OuterUnit
+    coarse_names: list[str]
+    fine_names: list[str]
+    parents: list[int]
+
+    @property
+    def model(self) -> ScalableModel:
+        return self.recipe.model
+
+    @property
+    def band_shapes(self) -> list[tuple[int, int, int]]:
+        """Shape (C, S, S) of what each RAFC unit codes, s1 first."""
+        model = self.model
+        levels = len(model.lifting_hidden)
+        deepest, side = 3 * 2**levels, model.core_side >> levels
+        first = model.coarse_channels
+        shapes = [(first, side, side), (deepest - first, side, side), (2 * deepest, side, side)]
+        return shapes + [(3 * 2**k, model.core_side >> k, model.core_side >> k) for k in range(levels - 1, 0, -1)]
+
+    @property
+    def latent_shapes(self) -> list[tuple[int, int, int]]:
+        """Shape (M, S, S) of each RAFC unit's latent, s1 first."""
+        return [
+            (latents, side >> loops, side >> loops)
+            for (_, side, _), latents, loops in zip(
+                self.band_shapes, self.model.unit_latents, self.model.unit_loops, strict=True
+            )
+        ]
+
+
+def read_checkpoint(folder: Path, stage: str) -> dict[str, Any]:
+    """The checkpoint of a stage. Raises ArgumentError, naming the command that makes it, when there is none."""
+    path = folder / f"{stage}.ckpt"
+    if not path.is_file():
+        raise ArgumentError(f"{path} does not exist; make it with: semapix train RECIPE --stage {stage} -o {folder}")
+    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    return checkpoint
+
+
+def _part(checkpoint: dict[str, Any], name: str) -> dict[str, torch.Tensor]:
+    start = f"{name}."
+    return {key[len(start) :]: value for key, value in checkpoint["state_dict"].items() if key.startswith(start)}
+
+
+def load_transform(recipe: Recipe, folder: Path) -> SemanticTransform:
+    """The transform of stage `lfrnet`, batch norm folded into the convolutions."""
+    checkpoint = read_checkpoint(folder, "lfrnet")
+    labels = checkpoint["labels"]
+    transform = SemanticTransform(recipe.model, len(labels["coarse"]), len(labels["fine"]))
+    transform.load_state_dict(_part(checkpoint, "transform"))
+    return fold_batch_norm(transform.eval())
+
+
+def fold_batch_norm(transform: SemanticTransform) -> SemanticTransform:
+    """Move every batch norm into the convolution before it, and leave an identity in its place."""
+    for module in transform.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        for position in range(len(module) - 1):
+            convolution, norm = module[position], module[position + 1]
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module[position] = nn.utils.fuse_conv_bn_eval(convolution, norm)
+                module[position + 1] = nn.Identity()
+    return transform
+
+
+def load_scalable(recipe: Recipe, folder: Path) -> TrainedScalable:
+    """All parts from the checkpoints of the three stages in `folder`."""
+    labels = read_checkpoint(folder, "lfrnet")["labels"]
+    model = recipe.model
+    compression = LayeredCompression(model)
+    compression.load_state_dict(_part(read_checkpoint(folder, "lcnet"), "compression"))
+    outer = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks)
+    outer.load_state_dict(_part(read_checkpoint(folder, "outer"), "unit"))
+    transform = load_transform(recipe, folder)
+    for part in (transform, compression, outer):
+        part.eval().requires_grad_(False)
+        _round_to_half(part)
+    return TrainedScalable(
+        recipe, transform, compression, outer, labels["coarse"], labels["fine"], labels["parents"]
+    )
+
+
+def _round_to_half(part: nn.Module) -> None:
+    """Round float weights to half precision: the rounded ones are the model, on every executor.
+
+    The twins of integer networks keep theirs; the bundle stores their integers.
+    """
+    exact = {id(p) for module in part.modules() if isinstance(module, LatentCoder) for p in module.parameters()}
+    for parameter in part.parameters():
+        if id(parameter) not in exact:
+            parameter.data = parameter.data.half().float()

@@ -1,0 +1,105 @@
+"""Stage `lcnet`: the layered compression network, with transform and heads frozen (scalable paper, eq. 13)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semapix.training.augment import random_view
+from semapix.training.nets.layered import QUALITIES, Decoded, LayeredCompression
+from semapix.training.recipe import LcnetStage, ScalableModel
+from semapix.training.systems.budget import BudgetedStage
+from semapix.training.systems.lfrnet import SemanticTransform
+from semapix.training.systems.normalise import normalise
+
+__all__ = ["LcnetSystem"]
+
+
+class LcnetSystem(BudgetedStage):
+    """Trains `LayeredCompression` for all qualities at once.
+
+    Loss of a picture: cross entropies of both heads on decoded features + cost of the bits of s1 and s2
+    + squared error of the decoded features relative to their variance
+    + bits per pixel of the signal layers + lambda * mean squared error (0 to 255) of the decoded core.
+    Eq. 13 multiplies the rate by lambda; here the distortion is multiplied, so that lambda rises with quality.
+    """
+
+    def __init__(self, model: ScalableModel, stage: LcnetStage, minutes: float, transform: SemanticTransform) -> None:
+        super().__init__(
+            minutes=minutes, learning_rate=stage.learning_rate, weight_decay=stage.weight_decay, seed=stage.seed
+        )
+        self.stage = stage
+        self.side = model.core_side
+        self.transform = transform.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        self.compression = LayeredCompression(model)
+        step = math.log(stage.lambda_high / stage.lambda_low) / (QUALITIES - 1)
+        self.register_buffer("lambdas", stage.lambda_low * torch.exp(step * torch.arange(QUALITIES)))
+
+    def on_train_epoch_start(self) -> None:
+        self.transform.eval()  # batch norm stays frozen: the inverse holds only then
+
+    def _code(self, pictures: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Decoded]:
+        core = normalise(pictures).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            main, duals = self.transform.lifting(core)
+        return core, main, self.compression(self.transform.lifting, main, duals, quality)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
+        pictures, coarse, fine = batch
+        stage = self.stage
+        view = random_view(
+            pictures.float(),
+            side=self.side,
+            smallest_area=stage.smallest_area,
+            jitter=stage.jitter,
+            generator=self.random,
+        )
+        quality = torch.randint(0, QUALITIES, (len(view),), generator=self.random).to(view.device)
+        core, main, decoded = self._code(view, quality)
+        coarse_logits, fine_logits = self.transform.heads(decoded.machine)
+        semantic = functional.cross_entropy(coarse_logits, coarse) + functional.cross_entropy(fine_logits, fine)
+        variance = main.var(dim=(0, 2, 3), keepdim=True)
+        feature_error = ((decoded.machine - main).square() / variance).mean()
+        error = (decoded.core - core).square().mean(dim=(1, 2, 3)) * 64.0**2
+        signal_rate = decoded.signal_bits / core[0, 0].numel()
+        signal = (signal_rate + self.lambdas[quality] * error).mean()  # type: ignore[index]
+        machine = stage.semantic_weight * semantic + stage.feature_weight * feature_error
+        loss = machine + stage.machine_rate_weight * decoded.machine_bits.mean() + stage.signal_weight * signal
+        if batch_idx % 50 == 0:
+            self.note(
+                loss=loss.detach(),
+                semantic=semantic.detach(),
+                feature_error=feature_error.detach(),
+                machine_bytes=decoded.machine_bits.detach().mean() / 8,
+                signal_bpp=signal_rate.detach().mean(),
+                mse=error.detach().mean(),
+            )
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
+        pictures, coarse, fine = batch
+        sized = functional.interpolate(pictures.float(), (self.side, self.side), mode="bilinear", align_corners=False)
+        row = []
+        for quality in (0, 4, 8):
+            core, main, decoded = self._code(sized, torch.full_like(fine, quality))
+            error = (decoded.core - core).square().mean(dim=(1, 2, 3)) * 64.0**2
+            row += [decoded.signal_bits / core[0, 0].numel(), 10 * torch.log10(255.0**2 / error)]
+        for features in (main, decoded.machine):
+            coarse_logits, fine_logits = self.transform.heads(features)
+            row += [(coarse_logits.argmax(1) == coarse).float(), (fine_logits.argmax(1) == fine).float()]
+        self._held_out.append(torch.stack([*row, decoded.machine_bits / 8]))
+
+    def on_validation_epoch_start(self) -> None:
+        self._held_out: list[Tensor] = []
+
+    def on_validation_epoch_end(self) -> None:
+        names = [f"{figure}_q{quality}" for quality in (1, 5, 9) for figure in ("bpp", "psnr")]
+        names += ["coarse_uncompressed", "fine_uncompressed", "coarse", "fine", "machine_bytes"]
+        self.note(**dict(zip(names, torch.cat(self._held_out, dim=1).mean(dim=1), strict=True)))
+
+    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        self.clip_gradients(optimizer, gradient_clip_val=1.0, gradient_clip_algorithm="norm")

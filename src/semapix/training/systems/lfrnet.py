@@ -1,0 +1,113 @@
+"""Stage `lfrnet`: the lifting transform with its coarse and fine heads (scalable paper, eq. 12)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semapix.training.augment import random_view
+from semapix.training.nets.heads import Head
+from semapix.training.nets.lifting import Lifting
+from semapix.training.recipe import LfrnetStage, ScalableModel
+from semapix.training.systems.budget import BudgetedStage
+from semapix.training.systems.normalise import normalise
+
+__all__ = ["LfrnetSystem", "SemanticTransform"]
+
+
+class SemanticTransform(nn.Module):
+    """The lifting transform and the two heads on its deepest main band.
+
+    `coarse` reads the first `coarse_channels` channels (layer s1), `fine` reads all of them (s1 and s2).
+    """
+
+    def __init__(self, model: ScalableModel, coarse_classes: int, fine_classes: int) -> None:
+        super().__init__()
+        levels = len(model.lifting_hidden)
+        side = model.core_side // 2**levels
+        self.lifting = Lifting(model.lifting_hidden, model.lifting_depth)
+        self.coarse_channels = model.coarse_channels
+        self.coarse = Head(model.coarse_channels * side**2, model.coarse_hidden, coarse_classes, model.dropout)
+        self.fine = Head(3 * 2**levels * side**2, model.fine_hidden, fine_classes, model.dropout)
+
+    def heads(self, main: Tensor) -> tuple[Tensor, Tensor]:
+        """Coarse and fine logits of the deepest main band (B, 3*2^K, S, S)."""
+        return self.coarse(main[:, : self.coarse_channels]), self.fine(main)
+
+
+class LfrnetSystem(BudgetedStage):
+    """Trains `SemanticTransform` on labelled pictures.
+
+    Loss: cross entropies of both heads, each with weight 1 (eq. 12), plus small penalties on the dual bands
+    (mean magnitude) and on what Update adds to the main bands (mean square), which keep the transform one that can
+    also be coded: Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
+    """
+
+    def __init__(self, model: ScalableModel, stage: LfrnetStage, minutes: float, labels: dict[str, list[Any]]) -> None:
+        """`labels`: names of the `coarse` and `fine` labels, and `parents`, the coarse label of each fine one."""
+        super().__init__(
+            minutes=minutes, learning_rate=stage.learning_rate, weight_decay=stage.weight_decay, seed=stage.seed
+        )
+        self.stage = stage
+        self.side = model.core_side
+        self.labels = labels
+        self.transform = SemanticTransform(model, len(labels["coarse"]), len(labels["fine"])).to(memory_format=torch.channels_last)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
+        pictures, coarse, fine = batch
+        view = random_view(
+            pictures.float(),
+            side=self.side,
+            smallest_area=self.stage.smallest_area,
+            jitter=self.stage.jitter,
+            generator=self.random,
+        )
+        band = normalise(view).contiguous(memory_format=torch.channels_last)
+        predicted, updated = band.new_zeros(()), band.new_zeros(())
+        for step in self.transform.lifting.steps:
+            main, dual = step(band)
+            predicted = predicted + dual.abs().mean()
+            updated = updated + (main - _untouched(band)).square().mean()
+            band = main
+        coarse_logits, fine_logits = self.transform.heads(band)
+        smooth = self.stage.label_smoothing
+        coarse_loss = functional.cross_entropy(coarse_logits, coarse, label_smoothing=smooth)
+        fine_loss = functional.cross_entropy(fine_logits, fine, label_smoothing=smooth)
+        loss = coarse_loss + fine_loss
+        if batch_idx % 50 == 0:
+            self.note(
+                loss_coarse=coarse_loss,
+                loss_fine=fine_loss,
+                dual=predicted,
+                update=updated,
+                top1_fine=(fine_logits.argmax(1) == fine).float().mean(),
+            )
+        return loss + self.stage.dual_weight * predicted + self.stage.update_weight * updated
+
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
+        pictures, coarse, fine = batch
+        main, _ = self.transform.lifting(normalise(pictures.float()))
+        coarse_logits, fine_logits = self.transform.heads(main)
+        self._held_out.append(
+            torch.stack([(coarse_logits.argmax(1) == coarse).float(), (fine_logits.argmax(1) == fine).float()])
+        )
+
+    def on_validation_epoch_start(self) -> None:
+        self._held_out: list[Tensor] = []
+
+    def on_validation_epoch_end(self) -> None:
+        coarse, fine = torch.cat(self._held_out, dim=1).mean(dim=1)
+        self.note(held_out_coarse=coarse, held_out_fine=fine)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["labels"] = self.labels
+
+
+def _untouched(band: Tensor) -> Tensor:
+    """The main band before Update: the upper rows of every 2x2 block."""
+    upper = band[..., 0::2, :]
+    return torch.cat([upper[..., 0::2], upper[..., 1::2]], dim=1)

@@ -1,0 +1,120 @@
+"""Stage `outer`: the unit of the outer scales, trained on pyramids of photo patches."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semapix.training.nets.outer import OUTER_LEVELS, OuterUnit
+from semapix.training.recipe import OuterStage, ScalableModel
+from semapix.training.systems.budget import BudgetedStage
+from semapix.training.systems.normalise import normalise
+
+__all__ = ["OuterSystem", "enlarge"]
+
+_QUALITIES = 9
+_MIDDLE_LAMBDA = 0.01
+_MEMORY_FORMAT = torch.channels_last
+
+
+def enlarge(small: Tensor, size: tuple[int, int]) -> Tensor:
+    """The prediction of a scale: the smaller one enlarged as Pillow's bicubic kernel does."""
+    return functional.interpolate(small, size, mode="bicubic", antialias=True, align_corners=False)
+
+
+class OuterSystem(BudgetedStage):
+    """Trains `OuterUnit`.
+
+    Every patch becomes a pyramid of three scales. The smallest prediction is the true one with errors like those of a
+    decoded core; from then on each scale is predicted from the decoded one below. Loss of a scale:
+    bits per pixel + lambda * mean squared error (of 0..255), with lambda spaced evenly in the logarithm over the
+    quality levels; scales count by their pixels.
+    """
+
+    def __init__(self, model: ScalableModel, stage: OuterStage, minutes: float) -> None:
+        super().__init__(
+            minutes=minutes, learning_rate=stage.learning_rate, weight_decay=stage.weight_decay, seed=stage.seed
+        )
+        self.stage = stage
+        self.unit = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks).to(
+            memory_format=_MEMORY_FORMAT
+        )
+        step = math.log(stage.lambda_high / stage.lambda_low) / (_QUALITIES - 1)
+        self.register_buffer("lambdas", stage.lambda_low * torch.exp(step * torch.arange(OUTER_LEVELS)))
+
+    def start(self, patches: Tensor) -> None:
+        """Set the unit's first weights from some training patches, uint8 (N, 3, H, W)."""
+        scale = normalise(patches.float())
+        below = functional.avg_pool2d(scale, 2)
+        self.unit.start_from_principal_components(scale - enlarge(below, (scale.shape[2], scale.shape[3])))
+
+    def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Decoded scale, bits per pixel (B,) and mean squared error of 0..255 (B,)."""
+        unit = self.unit
+        scale = scale.contiguous(memory_format=_MEMORY_FORMAT)
+        latent, hyper = unit.analyse(
+            scale, prediction, unit.analysis_scale[level, :, None, None], unit.gain[level, :, None, None].exp()
+        )
+        latent, rates = unit.coder(latent, hyper, level)
+        decoded = unit.synthesise(
+            latent,
+            prediction,
+            unit.synthesis_scale[level, :, None, None],
+            unit.inverse_gain[level, :, None, None].exp(),
+        )
+        error = (decoded - scale).square().mean(dim=(1, 2, 3)) * 64.0**2
+        return decoded, rates.total / scale[0, 0].numel(), error
+
+    def _pyramid(self, patches: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Loss, and bits per pixel, squared error and prediction error (B,) of the largest scale."""
+        scales = [normalise(patches.float())]
+        for _ in range(3):
+            scales.append(functional.avg_pool2d(scales[-1], 2))
+        below = scales.pop()
+        noise = torch.rand(len(below), 1, 1, 1, device=below.device) * 0.15
+        below = below + noise * torch.randn_like(below)
+        loss = patches.new_zeros((), dtype=torch.float32)
+        weight = 0.0
+        for n, scale in reversed(list(enumerate(scales))):
+            prediction = enlarge(below, (scale.shape[2], scale.shape[3])).contiguous(memory_format=_MEMORY_FORMAT)
+            finer = (level + torch.randint_like(level, 0, 1 + 2 * n)).clamp(max=OUTER_LEVELS - 1)
+            decoded, rate, error = self._code(scale, prediction, finer)
+            share = 4.0**-n
+            lambdas = self.lambdas[finer]  # type: ignore[index]
+            # Without the root, the finest levels would outweigh all others.
+            loss = loss + share * ((rate + lambdas * error) * (_MIDDLE_LAMBDA / lambdas).sqrt()).mean()
+            weight += share
+            below = decoded.detach().clamp(-2, 2)
+        predicted = (prediction - scales[0]).square().mean(dim=(1, 2, 3)) * 64.0**2
+        return loss / weight, rate, error, predicted
+
+    def training_step(self, patches: Tensor, batch_idx: int) -> Tensor:
+        level = torch.randint(0, OUTER_LEVELS, (len(patches),), generator=self.random).to(patches.device)
+        loss, rate, error, predicted = self._pyramid(patches, level)
+        if batch_idx % 50 == 0:
+            self.note(loss=loss.detach(), bpp=rate.detach().mean(), mse=error.detach().mean())
+        return loss
+
+    def validation_step(self, patches: tuple[Tensor], batch_idx: int) -> None:
+        for quality in (0, 4, 8):
+            level = torch.full((len(patches[0]),), quality, device=patches[0].device)
+            _, rate, error, predicted = self._pyramid(patches[0], level)
+            psnr = 10 * torch.log10(255.0**2 / error)
+            self._held_out.setdefault(quality, []).append(torch.stack([rate, psnr]))
+
+    def on_validation_epoch_start(self) -> None:
+        self._held_out: dict[int, list[Tensor]] = {}
+
+    def on_validation_epoch_end(self) -> None:
+        figures: dict[str, Tensor] = {}
+        for quality, rows in self._held_out.items():
+            rate, psnr = torch.cat(rows, dim=1).mean(dim=1)
+            figures |= {f"bpp_q{quality + 1}": rate, f"psnr_q{quality + 1}": psnr}
+        self.note(**figures)
+
+    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        self.clip_gradients(optimizer, gradient_clip_val=1.0, gradient_clip_algorithm="norm")
