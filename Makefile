@@ -3,7 +3,7 @@
 PYTHON ?= python3
 DEMO := .venv-demo
 FULL := .venv
-INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+INSTALL := -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check clean

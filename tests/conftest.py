@@ -6,31 +6,21 @@ import io
 import json
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from semapix.training.export import export_scalable
 from semapix.training.recipe import load_recipe
 from semapix.training.run import STAGES, train
 from semapix.training.scalable_model import TrainedScalable, load_scalable
+from tests.pictures import picture
 
 
-def picture(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
-    """A picture with smooth shades, an edge and some noise, uint8 (H, W, 3)."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:height, 0:width] / max(width, height)
-    shades = np.stack([np.sin(rng.uniform(2, 6) * x + rng.uniform(2, 6) * y + i) for i in range(3)], axis=-1)
-    shades += (x > rng.uniform(0.2, 0.8))[..., None] * 0.5 + rng.normal(0, 0.03, shades.shape)
-    return (127.5 + 80 * shades).clip(0, 255).astype(np.uint8)
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
+def _png(width: int, height: int, seed: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(picture(width, height, seed)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -42,9 +32,9 @@ def training_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "photos").mkdir()
     labels = [{"id": i, "name": f"thing {i}", "group": i % 2} for i in range(4)]
     (folder / "objects" / "labels.json").write_text(json.dumps({"groups": ["even", "odd"], "labels": labels}))
-    table = pa.table({"image": [_png(picture(16, 16, i)) for i in range(40)], "label": [i % 4 for i in range(40)]})
+    table = pa.table({"image": [_png(16, 16, i) for i in range(40)], "label": [i % 4 for i in range(40)]})
     pq.write_table(table, folder / "objects" / "train-0.parquet")
-    photos = pa.table({"image": [_png(picture(160, 144, i)) for i in range(4)]})
+    photos = pa.table({"image": [_png(160, 144, i) for i in range(4)]})
     pq.write_table(photos, folder / "photos" / "train.parquet")
     return folder
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from semapix.errors import ArgumentError, ImageError, OutputError
-from semapix.imaging import ENDINGS, MAX_PIXELS, Box, halve, load, pad_to, resize, save, tiles
+from semapix.imaging import ENDINGS, MAX_PIXELS, Box, check_ending, halve, load, pad_to, resize, save, tiles
 
 SIZES = [(1, 1), (1, 7), (7, 1), (3, 5), (17, 31)]  # height, width
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -373,6 +373,8 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         load(path)
     with pytest.raises(ImageError, match=re.escape(f"{tmp_path}: cannot be read (Is a directory)") + "$"):
         load(tmp_path)
+    with pytest.raises(ImageError, match=r"a\0b: cannot be read \(embedded null (byte|character)\)$"):
+        load("a\0b")
 
 
 def test_drawings_are_refused() -> None:
@@ -451,6 +453,14 @@ def test_an_unknown_ending(tmp_path: Path, name: str) -> None:
     expected = f"{tmp_path / name}: the name must end in .png, .jpg, .jpeg or .webp"
     with pytest.raises(ArgumentError, match=re.escape(expected) + "$"):
         save(noise(2, 2, 3), tmp_path / name)
+    with pytest.raises(ArgumentError, match=re.escape(expected) + "$"):
+        check_ending(tmp_path / name)
+
+
+def test_known_endings() -> None:
+    assert ENDINGS == (".png", ".jpg", ".jpeg", ".webp")
+    for ending in ENDINGS:
+        check_ending(f"no/such/directory/a{ending.upper()}")
 
 
 @pytest.mark.parametrize(("name", "form", "longest"), [("a.webp", "WEBP", 16383), ("a.jpg", "JPEG", 65500)])

@@ -27,7 +27,7 @@ class Stream:
     """A .spix codestream: a whole one, or any prefix of one.
 
     Layers are fetched, checked and decoded when they are asked for. `header` is the front header, `layers` the list
-    of layers with name, bytes and checksum. It is a context manager that closes its source.
+    of layers with name, bytes and checksum.
     """
 
     def __init__(self, reader: Reader, model: ModelLike | None = None) -> None:
@@ -110,23 +110,12 @@ class Stream:
             return self._reader.content()
         count = self._count(layers)
         prefix = self._reader.prefix(count)
-        with Stream(Reader(prefix, self._reader.name)) as kept:
-            kept._fetch(count)
+        Stream(Reader(prefix, self._reader.name))._fetch(count)
         return prefix
 
     def save(self, path: str | PathLike[str], *, layers: int | None = None, force: bool = False) -> None:
         """Write the file, or its prefix of `layers` layers. Raises OutputError when `path` exists, unless `force`."""
         atomic_write(path, self.to_bytes(layers), force=force)
-
-    def close(self) -> None:
-        """Close the source; a file object that was handed in stays open."""
-        self._reader.close()
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     @property
     def _info(self) -> PictureInfo:
@@ -214,8 +203,7 @@ def open(source: SourceLike, model: ModelLike | None = None) -> Stream:
 
 def look(source: SourceLike, task: str = "fine", top: int = 5) -> list[Label]:
     """What is in the picture of a codestream: `open(source).look(task, top)`."""
-    with open(source) as stream:
-        return stream.look(task, top)
+    return open(source).look(task, top)
 
 
 def models() -> list[dict[str, Any]]:

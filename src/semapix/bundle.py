@@ -1,8 +1,8 @@
 """A bundle: one trained model as one file, with all that coding needs.
 
-A bundle is a ZIP archive (`.spxm`) of named graphs (ONNX), named groups of arrays (NumPy) and `manifest.json`, which holds the
-SHA-256 of every other member. The fingerprint of the model is the SHA-256 of the manifest, so it stands for all of the
-content, while members are read, and checked, only when they are needed.
+A bundle is a ZIP archive (`.spxm`) of named graphs (ONNX), named groups of arrays (NumPy) and `manifest.json`, which
+holds the SHA-256 of every other member. The fingerprint of the model is the SHA-256 of the manifest, so it stands for
+all of the content, while members are read, and checked, only when they are needed.
 """
 
 from __future__ import annotations

@@ -30,7 +30,20 @@ from PIL import Image, UnidentifiedImageError
 from semapix.errors import ArgumentError, ImageError, OutputError
 from semapix.files import atomic_write
 
-__all__ = ["ENDINGS", "MAX_PIXELS", "Box", "ImageLike", "Picture", "halve", "load", "pad_to", "resize", "save", "tiles"]
+__all__ = [
+    "ENDINGS",
+    "MAX_PIXELS",
+    "Box",
+    "ImageLike",
+    "Picture",
+    "check_ending",
+    "halve",
+    "load",
+    "pad_to",
+    "resize",
+    "save",
+    "tiles",
+]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 ImageLike: TypeAlias = str | PathLike[str] | bytes | BinaryIO | Image.Image | Pixels
@@ -91,8 +104,8 @@ def load(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> Picture:
         try:
             with open(name, "rb") as file:
                 return _from_file(file, name, max_pixels)
-        except OSError as error:
-            raise ImageError(f"{name}: cannot be read ({error.strerror or error})") from error
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            raise ImageError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_file(io.BytesIO(source), None, max_pixels)
     if hasattr(source, "read"):
@@ -222,6 +235,18 @@ ENDINGS = tuple(_FORMATS)
 """The endings of file names that `save` knows."""
 
 
+def check_ending(path: str | PathLike[str]) -> None:
+    """Raises ArgumentError when `save` knows no format for the ending of `path`; to be asked before long work."""
+    _format_of(path)
+
+
+def _format_of(path: str | PathLike[str]) -> _Format:
+    ending = Path(path).suffix.lower()
+    if ending not in _FORMATS:
+        raise ArgumentError(f"{os.fspath(path)}: the name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    return _FORMATS[ending]
+
+
 def save(
     pixels: Pixels,
     path: str | PathLike[str],
@@ -236,9 +261,7 @@ def save(
     be written, exists already (unless `force`), or the format cannot hold the picture.
     """
     _check(pixels)
-    form = _FORMATS.get(Path(path).suffix.lower())
-    if form is None:
-        raise ArgumentError(f"{os.fspath(path)}: the name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    form = _format_of(path)
     height, width = pixels.shape[:2]
     if max(width, height) > form.longest:
         raise OutputError(

@@ -66,7 +66,7 @@ def test_a_cut_off_file_is_never_read_beyond_its_last_whole_sublayer(file: bytes
     layer = Reader(file).layers[3]
     spy = Spy(file[: layer.end - 1])
     reader = Reader(spy)
-    with pytest.raises(TruncatedStream):
+    with pytest.raises(TruncatedStream, match="ends after"):
         reader.signal_layer(1)
     assert spy.ranges[-1][1] == Reader(file).layers[2].offset, "a missing layer is not fetched"
     reader.signal_layer(1, partial=True)
@@ -77,10 +77,10 @@ def test_path(file: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.spix"
     path.write_bytes(file)
     for source in (path, str(path)):
-        with Reader(source) as reader:
-            assert reader.name == str(path)
-            assert reader.bytes_read == 20
-            assert reader.signal_layer(0) == [b"shapes"]
+        reader = Reader(source)
+        assert reader.name == str(path)
+        assert reader.bytes_read == 20
+        assert reader.signal_layer(0) == [b"shapes"]
     path.write_bytes(b"no picture")
     with pytest.raises(NotACodestream, match=r"a\.spix: begins with 6e 6f 20"):
         Reader(path)
@@ -99,11 +99,11 @@ def test_file_object_is_read_from_where_it_stands_and_stays_open(file: bytes, tm
     path.write_bytes(b"container" + file)
     with path.open("rb") as container:
         container.seek(9)
-        with Reader(container) as reader:
-            assert reader.name == str(path)
-            assert reader.bytes_total == len(file)
-            assert reader.machine_layer(0) == b"what it is, coarsely"
-            assert reader.complete
+        reader = Reader(container)
+        assert reader.name == str(path)
+        assert reader.bytes_total == len(file)
+        assert reader.machine_layer(0) == b"what it is, coarsely"
+        assert reader.complete
         assert not container.closed
 
 
@@ -140,7 +140,10 @@ def test_file_object_without_positions() -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a POSIX thing")
 def test_path_without_positions(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with (tmp_path / "pipe").open("r+b", buffering=0), pytest.raises(ArgumentError, match="pipe: is not seekable"):
+    with (
+        (tmp_path / "pipe").open("r+b", buffering=0),
+        pytest.raises(ArgumentError, match=r"pipe: cannot be opened: .*seek"),
+    ):
         Reader(tmp_path / "pipe")
 
 
@@ -168,11 +171,11 @@ def test_memory_url(file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         return cat_file(self, path, start, end, **options)
 
     monkeypatch.setattr(type(memory), "cat_file", spy)
-    with Reader("memory://stream/a.spix") as reader:
-        assert reader.name == "memory://stream/a.spix"
-        assert reader.machine_layer(1) == b"what it is, finely"
-        assert ranges == [(0, 20), (39, 59)]
-        assert reader.bytes_read == 40
+    reader = Reader("memory://stream/a.spix")
+    assert reader.name == "memory://stream/a.spix"
+    assert reader.machine_layer(1) == b"what it is, finely"
+    assert ranges == [(0, 20), (39, 59)]
+    assert reader.bytes_read == 40
 
 
 @pytest.mark.parametrize("url", ["memory://stream/missing.spix", "nosuch://a.spix"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -54,13 +55,13 @@ def semapix(
     """
 
 
-def main() -> None:
-    """Run the command that the program's arguments name.
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that `arguments` name; those of the program by default. Always ends in SystemExit.
 
     Exit status: 0 all done; 1 some of several files failed; 2 nothing done, or wrong usage; 130 interrupted.
     """
     try:
-        app(prog_name="semapix")
+        app(arguments, prog_name="semapix")
     except (SemapixError, OSError) as error:
         complain(error)
         sys.exit(2)

@@ -52,7 +52,9 @@ def plan_outputs(files: Sequence[str], out: str, ending: str) -> dict[str, Path]
     for file in files:
         output = Path(out) / f"{_stem(file)}{ending}"
         if output in takers:
-            raise ArgumentError(f"{file}: would become {output}, and so would {takers[output]}; encode them apart")
+            raise ArgumentError(
+                f"{file}: would become {output}, and so would {takers[output]}; give them different names or outputs"
+            )
         takers[output] = file
         outputs[file] = output
     return outputs

@@ -12,13 +12,14 @@ __all__ = ["complain", "progress", "say", "say_json", "table"]
 
 
 def say(text: str) -> None:
-    """Print a result at once, so that a reader who has gone away is noticed here."""
-    print(text, flush=True)
+    """Print a result at once, so that a reader who has gone away is noticed here; any file name can be printed."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def say_json(value: Any) -> None:
     """Print a result for a program."""
-    say(json.dumps(value, indent=2, ensure_ascii=False))
+    say(json.dumps(value, indent=2))
 
 
 def complain(error: Exception, file: str | None = None) -> None:
@@ -49,8 +50,6 @@ def progress(files: Sequence[str]) -> Iterator[Iterable[str]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Lines on stdout go through the bar only where they would run into it.
-    bar = Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
-    )
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
     with bar:
         yield bar.track(files, description="files")

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
-from semapix.coding import TableBank
 from semapix.codecs._lifting import forward_step, inverse_step
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.codecs._unit import Unit
+from semapix.coding import TableBank
 from semapix.graphs import Graphs
 
 __all__ = ["MACHINE_LAYERS", "CoreCodec"]
@@ -71,14 +71,20 @@ class CoreCodec:
 
     def encode(self, core: NDArray[np.uint8], level: int) -> list[bytes]:
         """The bytes of the layers at quality level `level`, 0 being the lowest."""
-        main = normalise(core)
-        duals = []
-        for number in range(1, self.levels + 1):
-            main, dual = forward_step(self._graphs, number, main)
-            duals.append(dual)
+        bands = self._transform(core)
         walk = _Walk(self, level, None)
-        self._signal(walk, self._machine(walk, _Bands(main, duals)), _Bands(main, duals))
+        self._signal(walk, self._machine(walk, bands), bands)
         return walk.written
+
+    def encode_machine(self, core: NDArray[np.uint8]) -> list[bytes]:
+        """The bytes of s1 and s2 alone: those that `encode` gives at every level."""
+        walk = _Walk(self, 0, None)
+        self._machine(walk, self._transform(core))
+        return walk.written
+
+    def uncoded_features(self, core: NDArray[np.uint8]) -> Array:
+        """The deepest main band (1, 3*2^K, S, S) before coding."""
+        return self._transform(core).main
 
     def machine_features(self, layers: Sequence[bytes]) -> Array:
         """The deepest main band (1, 3*2^K, S, S) that s1, or s1 and s2, decode to."""
@@ -100,6 +106,14 @@ class CoreCodec:
         image = self._signal(walk, self._machine(walk, None), None)
         return denormalise(image + self._graphs.run("post", image)[0])
 
+    def _transform(self, core: NDArray[np.uint8]) -> _Bands:
+        main = normalise(core)
+        duals = []
+        for number in range(1, self.levels + 1):
+            main, dual = forward_step(self._graphs, number, main)
+            duals.append(dual)
+        return _Bands(main, duals)
+
     def _machine(self, walk: _Walk, bands: _Bands | None) -> Array:
         main = bands.main if bands else None
         coarse = walk.features(0, None if main is None else main[:, : self._coarse])
@@ -107,9 +121,7 @@ class CoreCodec:
         rest = walk.features(1, None if main is None else main[:, self._coarse :] - predicted)
         return np.concatenate([coarse, predicted + rest], axis=1)
 
-    def _signal(
-        self, walk: _Walk, machine: Array, bands: _Bands | None, kept: list[Array] | None = None
-    ) -> Array:
+    def _signal(self, walk: _Walk, machine: Array, bands: _Bands | None, kept: list[Array] | None = None) -> Array:
         """The core before post-processing, (1, 3, side, side); the decoded dual bands are added to `kept`."""
         band = machine
         for number in range(self.levels, 0, -1):

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
-from semapix.coding import TableBank
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.codecs._unit import Unit
+from semapix.coding import TableBank
 from semapix.graphs import Graphs
 from semapix.imaging import halve, pad_to, resize, tiles
 

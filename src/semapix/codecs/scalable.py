@@ -70,13 +70,15 @@ class Scalable(Codec):
     def encode(self, pixels: Pixels, quality: int) -> Layers:
         info = PictureInfo(pixels.shape[1], pixels.shape[0], quality)
         sizes = self._sizes(info)
-        side = self._core.side
-        core = resize(pixels, (side, side), "lanczos")
-        written = self._core.encode(core, self._core_level(info))
+        written = self._core.encode(self._reduce(pixels), self._core_level(info))
         if sizes:
             below = self._core.decode(written, self._core_level(info))
             written += self._outer.encode(pixels, below, sizes, quality)
         return Layers(written[:MACHINE_LAYERS], [[data] for data in written[MACHINE_LAYERS:]])
+
+    def encode_machine(self, pixels: Pixels) -> Layers:
+        """The machine layers alone, the same as those of `encode` at every quality."""
+        return Layers(self._core.encode_machine(self._reduce(pixels)), [])
 
     def image(self, layers: Layers, info: PictureInfo) -> Pixels:
         payloads = _payloads(layers)
@@ -103,9 +105,19 @@ class Scalable(Codec):
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> NDArray[np.float32]:
         wanted = Task.find(self._bundle.manifest["tasks"], task)
         _need(len(layers.machine), wanted.layers)
-        main = self._core.machine_features(layers.machine[: wanted.layers])
-        channels = wanted.channels
-        return self._graphs.run(wanted.head, np.ascontiguousarray(main[:, :channels]))[0][0]
+        return self._head(wanted, self._core.machine_features(layers.machine[: wanted.layers]))
+
+    def uncoded_scores(self, pixels: Pixels, task: str) -> NDArray[np.float32]:
+        """The logits of a task, float32 (classes,), from features that were not coded: what coding is measured by."""
+        wanted = Task.find(self._bundle.manifest["tasks"], task)
+        return self._head(wanted, self._core.uncoded_features(self._reduce(pixels)))
+
+    def _head(self, task: Task, main: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._graphs.run(task.head, np.ascontiguousarray(main[:, : task.channels]))[0][0]
+
+    def _reduce(self, pixels: Pixels) -> Pixels:
+        """The core of a picture, before coding."""
+        return resize(pixels, (self._core.side, self._core.side), "lanczos")
 
 
 def _payloads(layers: Layers) -> list[bytes]:

@@ -99,10 +99,10 @@ class IntegerNetwork:
         arrays: dict[str, NDArray[Any]] = {}
         for number, stage in enumerate(self._stages):
             if isinstance(stage, PixelShuffle):
-                arrays[f"{number}.shuffle"] = np.uint8(2)  # type: ignore[assignment]
+                arrays[f"{number}.shuffle"] = np.uint8(2)
             else:
                 arrays[f"{number}.weight"], arrays[f"{number}.bias"] = stage.weight, stage.bias
-                arrays[f"{number}.relu"] = np.uint8(stage.relu)  # type: ignore[assignment]
+                arrays[f"{number}.relu"] = np.uint8(stage.relu)
         return arrays
 
     @classmethod

@@ -59,7 +59,7 @@ class RangeEncoder:
         self._coder.encode(np.array(bits, np.int32), _BIT)
 
     def finish(self) -> bytes:
-        """The shortest bytes that decode to what was coded, followed by any number of zero bytes."""
+        """The shortest bytes that decode to what was coded when zero bytes follow them."""
         position, (low, span) = self._coder.pos()
         written = self._coder.get_compressed().astype(">u4").tobytes()
         size = 4 * position + 8
@@ -70,7 +70,7 @@ class RangeEncoder:
             unit = 8 * (size - length)
             point = -(-low >> unit)
             if point << unit < low + span:
-                return point.to_bytes(length, "big").rstrip(b"\0")
+                return point.to_bytes(length, "big")
         raise AssertionError("an interval always holds a point of full length")
 
 
@@ -78,7 +78,7 @@ class RangeDecoder:
     """Reads what `RangeEncoder` wrote, in the same order and with the same tables."""
 
     def __init__(self, data: bytes, tables: TableBank) -> None:
-        padded = data + bytes(-len(data) % 4 + 8)
+        padded = data + bytes(-len(data) % 4 + 12)  # `finish` leaves out at most the last three words
         self._tables = tables
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
 
@@ -99,7 +99,7 @@ class RangeDecoder:
 
     def _read(self, model: Any, count: int) -> NDArray[np.int32]:
         try:
-            return self._coder.decode(model, count)  # type: ignore[no-any-return]
+            return self._coder.decode(model, count)
         except AssertionError as error:  # how constriction says that the data are at their end
             raise CorruptLayer(f"the layer's bytes end before its symbols do ({error})") from None
 

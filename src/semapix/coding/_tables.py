@@ -35,7 +35,7 @@ def gaussian_counts() -> list[NDArray[np.int32]]:
     2R + 2 positive counts that add up to 2^24.
     """
     bank = []
-    for scale in scale_of_level(np.arange(LEVELS)):
+    for scale in scale_of_level(np.arange(LEVELS, dtype=np.float64)):
         reach = int(np.ceil(5 * scale))
         edges = (np.arange(-reach, reach + 2) - 0.5) / (scale * math.sqrt(2.0))
         cumulative = np.array([0.5 * math.erfc(-edge) for edge in edges])

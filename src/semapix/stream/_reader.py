@@ -51,7 +51,8 @@ class Reader:
     fetched once. Any prefix that holds the front header is a valid source. Bytes behind the end of the complete file
     are ignored.
 
-    A reader has one position in its source: do not share one among threads. It is a context manager that closes itself.
+    A reader keeps nothing open: a path is opened for each piece that is fetched. A file object has one position: do not
+    share its reader among threads.
 
     Args:
         source: Bytes, a path, a seekable binary file object (read from its present position on), or a URL that fsspec
@@ -75,13 +76,9 @@ class Reader:
     def __init__(self, source: SourceLike, name: str | None = None) -> None:
         self._source = open_source(source, name)
         self.name = self._source.name
-        try:
-            first = min(HEADER_LIMIT, self.bytes_total)
-            self._start = self._source.read(0, first) if first else b""
-            self.header = FrontHeader.unpack(self._start, self.name)
-        except BaseException:
-            self.close()
-            raise
+        first = min(HEADER_LIMIT, self.bytes_total)
+        self._start = self._source.read(0, first) if first else b""
+        self.header = FrontHeader.unpack(self._start, self.name)
 
     def machine_layer(self, index: int) -> bytes:
         """The payload of a machine layer, counted from 0."""
@@ -184,16 +181,6 @@ class Reader:
     def complete(self) -> bool:
         """Whether nothing is missing at the end."""
         return self.declared_total is not None and self.declared_total <= self.bytes_total
-
-    def close(self) -> None:
-        """Closes what the reader has opened; a file object that was handed in stays open."""
-        self._source.close()
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     @cached_property
     def _machine_layers(self) -> tuple[LayerInfo, ...]:

@@ -29,14 +29,9 @@ def open_source(source: SourceLike, name: str | None = None) -> Source:
     if isinstance(source, str) and "://" in source:
         return _Url(source, name or source)
     if isinstance(source, (str, os.PathLike)):
-        try:
-            # Unbuffered: a buffer would read ahead.
-            file: BinaryIO = open(source, "rb", buffering=0)  # noqa: SIM115
-        except (OSError, ValueError) as error:
-            raise ArgumentError(f"{name or os.fspath(source)}: cannot be opened: {error}") from error
-        return _File(file, name or os.fspath(source), owned=True)
+        return _Path(os.fspath(source), name or os.fspath(source))
     if hasattr(source, "read") and not isinstance(source, io.TextIOBase):
-        return _File(source, name or str(getattr(source, "name", "codestream")), owned=False)
+        return _File(source, name or str(getattr(source, "name", "codestream")))
     raise ArgumentError(f"a source must be bytes, a path, a binary file object or a URL, not {type(source).__name__}")
 
 
@@ -77,9 +72,6 @@ class Source(ABC):
     def _fetch(self, start: int, end: int) -> bytes:
         """The bytes from `start` up to `end`, fewer if there are no more."""
 
-    def close(self) -> None:  # noqa: B027
-        """Releases what the source holds open, if anything."""
-
 
 @final
 class _Bytes(Source):
@@ -92,29 +84,45 @@ class _Bytes(Source):
 
 
 @final
+class _Path(Source):
+    """A file by its path. It is open only while bytes are fetched, so that there is nothing to close."""
+
+    def __init__(self, path: str, name: str) -> None:
+        try:
+            with open(path, "rb", buffering=0) as file:
+                super().__init__(name, file.seek(0, os.SEEK_END))
+        except (OSError, ValueError) as error:
+            raise ArgumentError(f"{name}: cannot be opened: {error}") from error
+        self._path = path
+
+    def _fetch(self, start: int, end: int) -> bytes:
+        with open(self._path, "rb", buffering=0) as file:  # unbuffered: a buffer would read ahead
+            return _read(file, start, end)
+
+
+@final
 class _File(Source):
-    def __init__(self, file: BinaryIO, name: str, owned: bool) -> None:
+    """A file object that belongs to the caller, from its present position on."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
         try:
             self._first = file.tell()
             size = file.seek(0, os.SEEK_END) - self._first
         except (OSError, AttributeError) as error:
-            if owned:
-                file.close()
             raise ArgumentError(f"{name}: is not seekable; pass the bytes of it: {_reason(error)}") from error
         super().__init__(name, max(size, 0))
         self._file = file
-        self._owned = owned
 
     def _fetch(self, start: int, end: int) -> bytes:
-        self._file.seek(self._first + start)
-        data = b""
-        while more := self._file.read(end - start - len(data)):  # a raw file may give less than asked for
-            data += more
-        return data
+        return _read(self._file, self._first + start, self._first + end)
 
-    def close(self) -> None:
-        if self._owned:
-            self._file.close()
+
+def _read(file: BinaryIO | io.FileIO, start: int, end: int) -> bytes:
+    file.seek(start)
+    data = b""
+    while more := file.read(end - start - len(data)):  # a raw file may give less than asked for
+        data += more
+    return data
 
 
 @final

@@ -100,9 +100,7 @@ def load_labelled(folder: Path, pattern: str, side: int) -> LabelledPictures:
         for i, picture in enumerate(decoded):
             pictures[i] = picture
     labels = np.asarray(fine, np.int64)
-    return LabelledPictures(
-        pictures, np.asarray(parents, np.int64)[labels], labels, coarse_names, fine_names, parents
-    )
+    return LabelledPictures(pictures, np.asarray(parents, np.int64)[labels], labels, coarse_names, fine_names, parents)
 
 
 class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):

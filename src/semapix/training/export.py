@@ -59,7 +59,7 @@ def to_onnx(part: GraphPart) -> bytes:
         torch.onnx.export(
             part.module,
             part.examples,
-            buffer,  # type: ignore[arg-type]
+            buffer,
             input_names=inputs,
             dynamic_axes=sizes,
             opset_version=_OPSET,
@@ -81,7 +81,7 @@ def _arrays(trained: TrainedScalable) -> dict[str, dict[str, NDArray[Any]]]:
     groups: dict[str, dict[str, NDArray[Any]]] = {"tables": {"gaussian": TableBank.pack(gaussian_counts())}}
     for layer, unit in enumerate(trained.compression.units, start=1):
         gains = {name: np.exp(values) for name, values in _gains(unit, "gain", "inverse_gain").items()}
-        groups[f"s{layer}"] = {**unit.coder.export().to_arrays(), **gains}  # type: ignore[union-attr, operator]
+        groups[f"s{layer}"] = {**unit.coder.export().to_arrays(), **gains}
     outer = trained.outer
     gains = {name: np.exp(values) for name, values in _gains(outer, "gain", "inverse_gain").items()}
     groups["outer"] = {

@@ -155,7 +155,7 @@ def _build(kind: type[T], values: Any, where: str) -> T:
     """A dataclass from a mapping that must have exactly its keys."""
     if not isinstance(values, dict):
         raise ArgumentError(f"{where} must be a mapping, not {values!r}")
-    wanted = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    wanted = {field.name for field in dataclasses.fields(kind)}
     unknown, missing = sorted(set(values) - wanted), sorted(wanted - set(values))
     if unknown or missing:
         raise ArgumentError(f"{where}: unknown keys {unknown}, missing keys {missing}")

@@ -93,9 +93,7 @@ def _prepare(
     )
 
 
-def train(
-    recipe: Recipe, stage: str, data: Path, folder: Path, minutes: float | None = None, steps: int = -1
-) -> None:
+def train(recipe: Recipe, stage: str, data: Path, folder: Path, minutes: float | None = None, steps: int = -1) -> None:
     """Train one stage (`lfrnet`, `lcnet` or `outer`) and leave `folder`/STAGE.ckpt behind.
 
     `minutes`: the whole time budget of the stage, in place of the recipe's. `steps`: stop after so many steps, for a

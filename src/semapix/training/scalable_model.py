@@ -104,9 +104,7 @@ def load_scalable(recipe: Recipe, folder: Path) -> TrainedScalable:
     for part in (transform, compression, outer):
         part.eval().requires_grad_(False)
         _round_to_half(part)
-    return TrainedScalable(
-        recipe, transform, compression, outer, labels["coarse"], labels["fine"], labels["parents"]
-    )
+    return TrainedScalable(recipe, transform, compression, outer, labels["coarse"], labels["fine"], labels["parents"])
 
 
 def _round_to_half(part: nn.Module) -> None:

@@ -70,7 +70,7 @@ class FixedNetwork(nn.Sequential):
 
     def export(self) -> IntegerNetwork:
         """The integer network of this chain."""
-        return IntegerNetwork([PixelShuffle() if isinstance(x, nn.PixelShuffle) else x.export() for x in self])  # type: ignore[operator]
+        return IntegerNetwork([PixelShuffle() if isinstance(x, nn.PixelShuffle) else x.export() for x in self])
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ class LatentCoder(nn.Module):
         )
         for network in (self.first, self.second):
             last = network[-1]
-            assert isinstance(last, FixedConv) and last.bias is not None
+            assert isinstance(last, FixedConv)
+            assert last.bias is not None
             nn.init.normal_(last.weight, std=0.01)
             nn.init.zeros_(last.bias)
             last.bias.data[latents:] = 3.0  # table level 24: a standard deviation near 1

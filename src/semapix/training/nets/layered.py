@@ -75,12 +75,12 @@ class LayeredCompression(nn.Module):
         missing, rates = self.units[2](torch.cat([main - machine, duals[-1] - predicted], dim=1), quality)
         signal_bits = rates.total
         refinement, residual = missing.chunk(2, dim=1)
-        band = lifting.steps[-1].inverse(machine + refinement, predicted + residual)  # type: ignore[operator]
+        band = lifting.steps[-1].inverse(machine + refinement, predicted + residual)
         for unit, predictor, dual, step in zip(
-            self.units[3:],  # type: ignore[arg-type]
-            self.predictors[2:],  # type: ignore[arg-type]
+            self.units[3:],
+            self.predictors[2:],
             reversed(duals[:-1]),
-            reversed(lifting.steps[:-1]),  # type: ignore[arg-type]
+            reversed(lifting.steps[:-1]),
             strict=True,
         ):
             predicted = predictor(band)

@@ -43,7 +43,7 @@ class PredictUpdate(nn.Sequential):
             stages += [nn.Conv2d(hidden, hidden, 3, padding=1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU()]
         shrink = nn.Conv2d(hidden, channels, 3, padding=1)
         nn.init.normal_(shrink.weight, std=0.5 / math.sqrt(9 * hidden))
-        nn.init.zeros_(shrink.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(shrink.bias)
         super().__init__(*stages, shrink)
 
 
@@ -94,5 +94,5 @@ class Lifting(nn.Module):
 
     def inverse(self, main: Tensor, duals: Sequence[Tensor]) -> Tensor:
         for step, dual in zip(reversed(self.steps), reversed(duals), strict=True):
-            main = step.inverse(main, dual)  # type: ignore[operator]
+            main = step.inverse(main, dual)
         return main

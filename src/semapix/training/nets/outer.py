@@ -33,8 +33,8 @@ class ConvBlock(nn.Module):
             nn.Conv2d(2 * channels, channels, 1),
         )
         last = self.body[-1]
-        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
@@ -91,7 +91,7 @@ class OuterUnit(nn.Module):
         `residuals`: scale minus prediction, (N, 3, H, W). Analysis becomes the projection on the principal components
         of 8x8 blocks, then of 2x2 groups of those; synthesis becomes its transpose. A short training gains much.
         """
-        channels, latents = self.analysis_in.out_channels, self.analysis_coarse[0].out_channels  # type: ignore[union-attr]
+        channels, latents = self.analysis_in.out_channels, self.analysis_coarse[0].out_channels
         blocks = functional.pixel_unshuffle(residuals, _PATCH)
         fine = _principal_components(blocks, channels)  # (C, 192)
         self.analysis_in.weight.zero_()
@@ -101,10 +101,10 @@ class OuterUnit(nn.Module):
 
         groups = functional.pixel_unshuffle(functional.conv2d(blocks, fine[:, :, None, None]), 2)
         coarse = _principal_components(groups, latents)  # (M, 4C)
-        self.analysis_coarse[0].weight.copy_(coarse.view(latents, channels, 2, 2))  # type: ignore[union-attr, operator]
-        self.synthesis_coarse[2].weight[:, :, 0, 0] = coarse.T  # type: ignore[index]
+        self.analysis_coarse[0].weight.copy_(coarse.view(latents, channels, 2, 2))
+        self.synthesis_coarse[2].weight[:, :, 0, 0] = coarse.T
         for convolution in (self.analysis_coarse[2], self.synthesis_coarse[0]):
-            nn.init.dirac_(convolution.weight)  # type: ignore[arg-type]
+            nn.init.dirac_(convolution.weight)
         for convolution in (
             self.analysis_in,
             self.synthesis_out,
@@ -114,7 +114,7 @@ class OuterUnit(nn.Module):
             self.synthesis_coarse[0],
             self.synthesis_coarse[2],
         ):
-            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(convolution.bias)
 
     def analyse(self, scale: Tensor, prediction: Tensor, level_scale: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
         """`level_scale`: (B, C, 1, 1) and `gain`: (B, M, 1, 1), rows of `analysis_scale` and exp(`gain`)."""

@@ -44,7 +44,7 @@ class NonLocal(nn.Module):
         self.value = nn.Conv2d(channels, self.inner, 1)
         self.out = nn.Conv2d(self.inner, channels, 1)
         nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2], x.shape[3]
@@ -141,7 +141,7 @@ class PredictionUnit(nn.Sequential):
     def __init__(self, inputs: int, channels: int, outputs: int, kernel: int) -> None:
         last = nn.Conv2d(channels, outputs, 1)
         nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(last.bias)
         super().__init__(
             nn.Conv2d(inputs, channels, kernel, padding=kernel // 2),
             ResidualBlock(channels),

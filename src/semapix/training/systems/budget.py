@@ -51,7 +51,7 @@ class BudgetedStage(lightning.LightningModule):
         self._tick = now
         rate = self._learning_rate * min(1.0, self.progress / 0.02 + 0.01)
         rate *= 0.5 * (1 + math.cos(math.pi * self.progress))
-        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+        for group in self.optimizers().param_groups:
             group["lr"] = rate
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:

@@ -54,7 +54,9 @@ class LfrnetSystem(BudgetedStage):
         self.stage = stage
         self.side = model.core_side
         self.labels = labels
-        self.transform = SemanticTransform(model, len(labels["coarse"]), len(labels["fine"])).to(memory_format=torch.channels_last)
+        self.transform = SemanticTransform(model, len(labels["coarse"]), len(labels["fine"])).to(
+            memory_format=torch.channels_last
+        )
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch

@@ -69,8 +69,8 @@ class OuterSystem(BudgetedStage):
         error = (decoded - scale).square().mean(dim=(1, 2, 3)) * 64.0**2
         return decoded, rates.total / scale[0, 0].numel(), error
 
-    def _pyramid(self, patches: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Loss, and bits per pixel, squared error and prediction error (B,) of the largest scale."""
+    def _pyramid(self, patches: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss, and bits per pixel and squared error (B,) of the largest scale."""
         scales = [normalise(patches.float())]
         for _ in range(3):
             scales.append(functional.avg_pool2d(scales[-1], 2))
@@ -84,17 +84,16 @@ class OuterSystem(BudgetedStage):
             finer = (level + torch.randint_like(level, 0, 1 + 2 * n)).clamp(max=OUTER_LEVELS - 1)
             decoded, rate, error = self._code(scale, prediction, finer)
             share = 4.0**-n
-            lambdas = self.lambdas[finer]  # type: ignore[index]
+            lambdas = self.lambdas[finer]
             # Without the root, the finest levels would outweigh all others.
             loss = loss + share * ((rate + lambdas * error) * (_MIDDLE_LAMBDA / lambdas).sqrt()).mean()
             weight += share
             below = decoded.detach().clamp(-2, 2)
-        predicted = (prediction - scales[0]).square().mean(dim=(1, 2, 3)) * 64.0**2
-        return loss / weight, rate, error, predicted
+        return loss / weight, rate, error
 
     def training_step(self, patches: Tensor, batch_idx: int) -> Tensor:
         level = torch.randint(0, OUTER_LEVELS, (len(patches),), generator=self.random).to(patches.device)
-        loss, rate, error, predicted = self._pyramid(patches, level)
+        loss, rate, error = self._pyramid(patches, level)
         if batch_idx % 50 == 0:
             self.note(loss=loss.detach(), bpp=rate.detach().mean(), mse=error.detach().mean())
         return loss
@@ -102,7 +101,7 @@ class OuterSystem(BudgetedStage):
     def validation_step(self, patches: tuple[Tensor], batch_idx: int) -> None:
         for quality in (0, 4, 8):
             level = torch.full((len(patches[0]),), quality, device=patches[0].device)
-            _, rate, error, predicted = self._pyramid(patches[0], level)
+            _, rate, error = self._pyramid(patches[0], level)
             psnr = 10 * torch.log10(255.0**2 / error)
             self._held_out.setdefault(quality, []).append(torch.stack([rate, psnr]))
 

@@ -1,0 +1,122 @@
+"""Pictures in and out: encode, decode."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semapix.cli._batch import for_each, is_directory, plan_outputs
+from semapix.cli._console import say
+from semapix.cli._options import Files, Force, Model
+from semapix.errors import ArgumentError
+
+__all__ = ["decode", "encode"]
+
+
+class Format(str, Enum):
+    """Formats of decoded pictures."""
+
+    png = "png"
+    jpg = "jpg"
+    webp = "webp"
+
+
+def encode(
+    files: Annotated[list[str], typer.Argument(metavar="IN", help="Pictures of any format that Pillow reads.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="OUT", help="A .spix file; for several pictures a directory.")
+    ],
+    quality: Annotated[
+        int,
+        typer.Option(
+            "--quality", "-q", min=1, max=9, help="Bits for people: 1 is about 0.1 bits per pixel, 5 is 0.5, 9 is 1.2."
+        ),
+    ] = 5,
+    codec: Annotated[str, typer.Option(help="The coding system.")] = "scalable",
+    model: Model = None,
+    force: Force = False,
+) -> None:
+    """Code pictures as .spix files.
+
+    What machines read stands first and takes about 200 bytes at every quality; --quality says what people get.
+
+    Example: semapix encode holiday/*.jpg -o coded/ --quality 7
+
+    writes coded/beach.spix for holiday/beach.jpg, and so on.
+    """
+    outputs = plan_outputs(files, out, ".spix")
+
+    import semapix
+    from semapix._stream import choose_model
+    from semapix.files import check_output
+
+    bundle = choose_model(codec, model)
+
+    def encode_one(file: str) -> None:
+        output = check_output(outputs[file], force=force)
+        stream = semapix.encode(file, codec, quality, bundle)
+        stream.save(output, force=force)
+        width, height, size = stream.header.width, stream.header.height, stream.bytes_total
+        say(f"{file} -> {output}  {width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp")
+
+    raise typer.Exit(for_each(files, encode_one))
+
+
+def decode(
+    files: Files,
+    out: Annotated[
+        str,
+        typer.Option("--out", "-o", metavar="OUT", help="A .png, .jpg or .webp file; for several inputs a directory."),
+    ],
+    layers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Use the first N layers. By default all.", show_default=False)
+    ] = None,
+    ending: Annotated[
+        Format | None,
+        typer.Option("--format", help="Format of pictures in a directory. By default png.", show_default=False),
+    ] = None,
+    model: Model = None,
+    force: Force = False,
+) -> None:
+    """Decode .spix files to pictures, whole ones or any prefix of one.
+
+    A file that was cut short gives the picture of its last whole layer, at full size.
+
+    Example: semapix decode photo.spix -o preview.png --layers 8
+
+    writes a coarse preview from the first 8 layers, and leaves the rest unread.
+    """
+    if ending is not None and not is_directory(out):
+        raise ArgumentError(f"--format (={ending.value}) is for a directory; the ending of {out} says its format")
+    outputs = plan_outputs(files, out, f".{(ending or Format.png).value}")
+
+    import numpy as np
+
+    import semapix
+    from semapix.bundle import find
+    from semapix.files import check_output
+    from semapix.imaging import ENDINGS, save
+
+    if not is_directory(out) and Path(out).suffix.lower() not in ENDINGS:
+        raise ArgumentError(f"{out}: the name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    bundle = None if model is None else find(model)
+
+    def decode_one(file: str) -> None:
+        output = check_output(outputs[file], force=force)
+        stream = semapix.open(file, bundle)
+        picture = stream.image(layers)
+        save(
+            np.asarray(picture),
+            output,
+            icc=picture.info.get("icc_profile"),
+            exif=picture.info.get("exif"),
+            force=force,
+        )
+        read, total = stream.bytes_read, stream.bytes_total
+        short = "" if stream.complete else " (the file is cut short)"
+        say(f"{file} -> {output}  {picture.width}x{picture.height}, {read:,} / {total:,} bytes read{short}")
+
+    raise typer.Exit(for_each(files, decode_one))

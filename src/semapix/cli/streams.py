@@ -1,0 +1,134 @@
+"""What .spix files tell: look, info, cut."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from semapix.cli._batch import for_each
+from semapix.cli._console import say, say_json, table
+from semapix.cli._options import AsJson, File, Files, Force, Model
+
+__all__ = ["cut", "info", "look"]
+
+
+def look(
+    files: Files,
+    task: Annotated[str, typer.Option(help="What to ask; `semapix models` lists the tasks of each model.")] = "fine",
+    top: Annotated[int, typer.Option(min=1, metavar="N", help="How many labels to show, best first.")] = 5,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is in the pictures, from the first bytes of their files.
+
+    Nothing is decoded to pixels, and no byte behind the layers of the task is read.
+
+    Example: semapix look archive/*.spix --task coarse --top 1 --json
+
+    prints the most probable group for each file, as JSON.
+    """
+    import semapix
+    from semapix.bundle import find
+
+    bundle = None if model is None else find(model)
+    answers: list[dict[str, Any]] = []
+
+    def look_at_one(file: str) -> None:
+        stream = semapix.open(file, bundle)
+        labels = stream.look(task, top)
+        answer = {
+            "file": file,
+            "task": task,
+            "labels": [{"name": label.name, "probability": label.probability} for label in labels],
+            "bytes_read": stream.bytes_read,
+            "bytes_total": stream.bytes_total,
+        }
+        if as_json:
+            answers.append(answer)
+        else:
+            say(f"{file}  {task}, {stream.bytes_read:,} / {stream.bytes_total:,} bytes read")
+            say(table([(label.name, f"{label.probability:.1%}") for label in labels]))
+
+    status = for_each(files, look_at_one)
+    if as_json:
+        say_json(answers)
+    raise typer.Exit(status)
+
+
+def info(file: File, as_json: AsJson = False) -> None:
+    """Show what a file holds: size, model, and each layer with its bytes and checksum.
+
+    Every part is read and checked. A damaged file is shown as far as it can be read, and the exit status is 2.
+
+    Example: semapix info photo.spix
+    """
+    from semapix.cli._inspect import inspect
+    from semapix.stream import Reader
+
+    reader = Reader(file)
+    report, damage = inspect(reader)
+    if as_json:
+        say_json(report)
+    else:
+        _show(report)
+    if damage:
+        raise damage[0]
+
+
+def _show(report: dict[str, Any]) -> None:
+    quality = report["quality"] or "none"
+    model = report["model"] or "not installed"
+    say(f"{report['file']}  {report['width']}x{report['height']}, codec {report['codec']}, quality {quality}")
+    say(f"model {report['fingerprint']} ({model})")
+    rows = [("layer", "bytes", "bytes so far", "bpp", "bpp so far", "checksum")]
+    rows += [
+        (
+            layer["name"],
+            f"{layer['bytes']:,}",
+            f"{layer['cumulated_bytes']:,}",
+            f"{layer['bpp']:.4f}",
+            f"{layer['cumulated_bpp']:.4f}",
+            layer["checksum"],
+        )
+        for layer in report["layers"]
+    ]
+    say(table(rows))
+    for record in report["metadata"]:
+        say(f"metadata {record['kind']}, {record['bytes']:,} bytes")
+    say(f"{report['bytes_total']:,} bytes, {_completeness(report)}")
+
+
+def _completeness(report: dict[str, Any]) -> str:
+    if report["complete"]:
+        return "complete"
+    if report["bytes_complete"] is None:
+        return "cut short; the list of its further layers is missing"
+    return f"cut short; the complete file has {report['bytes_complete']:,}"
+
+
+def cut(
+    file: File,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="OUT", help="The shorter .spix file.")],
+    layers: Annotated[int, typer.Option(min=1, metavar="N", help="How many layers to keep.")],
+    force: Force = False,
+) -> None:
+    """Keep the first layers of a file: a smaller file, valid itself.
+
+    Nothing is decoded and coded again; the layers are checked and copied.
+
+    Example: semapix cut photo.spix -o labels.spix --layers 2
+
+    keeps what machines read, about 200 bytes.
+    """
+    import semapix
+    from semapix.files import check_output
+
+    def cut_one(file: str) -> None:
+        output = check_output(out, force=force)
+        stream = semapix.open(file)
+        stream.save(output, layers=layers, force=force)
+        size = output.stat().st_size
+        say(f"{file} -> {output}  {layers} / {len(stream.layers)} layers, {size:,} / {stream.bytes_total:,} bytes")
+
+    raise typer.Exit(for_each([file], cut_one))

@@ -1,0 +1,81 @@
+"""Making models: train, export. Both need PyTorch, which the rest of Semapix does without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semapix.cli._console import say
+from semapix.cli._options import Force
+from semapix.errors import SemapixError
+
+__all__ = ["export", "train"]
+
+
+class Stage(str, Enum):
+    """The stages of a recipe, in their order."""
+
+    lfrnet = "lfrnet"
+    lcnet = "lcnet"
+    outer = "outer"
+
+
+@contextmanager
+def _training_packages() -> Iterator[None]:
+    """Around imports of `semapix.training`: what is not installed is an error for the user."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("semapix"):
+            raise
+        raise SemapixError(f"training needs {error.name}; install it with: pip install 'semapix[train]'") from None
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a shipped recipe, or a .yaml file.")],
+    stage: Annotated[Stage, typer.Option(help="lfrnet and then lcnet; outer at any time.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe names.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUNDIR", help="Where checkpoints and logs go.")],
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.01, metavar="N", help="Time budget. By default the recipe's.", show_default=False),
+    ] = None,
+) -> None:
+    """Train one stage of a model.
+
+    A stage whose checkpoint stands in RUNDIR is resumed where it was left.
+
+    Example: semapix train scalable --stage lfrnet --data data -o runs/scalable
+    """
+    with _training_packages():
+        from semapix.training.recipe import load_recipe
+        from semapix.training.run import train as run
+    run(load_recipe(recipe), stage.value, data, out, minutes)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUNDIR", help="Directory with the checkpoints of all stages.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="BUNDLE", help="The model as one file (.spxm).")],
+    force: Force = False,
+) -> None:
+    """Make a bundle, which codes without PyTorch, from the checkpoints of a model.
+
+    Example: semapix export runs/scalable -o mine.spxm
+
+    after which `semapix encode photo.jpg -o photo.spix --model mine.spxm` codes with it.
+    """
+    from semapix.files import check_output
+
+    check_output(out, force=force)
+    with _training_packages():
+        from semapix.training.export import export_scalable
+        from semapix.training.recipe import load_recipe
+        from semapix.training.scalable_model import load_scalable, read_checkpoint
+    recipe = load_recipe(read_checkpoint(run, "lfrnet")["recipe"])
+    export_scalable(load_scalable(recipe, run), out, force=force)
+    say(f"{run} -> {out}  {out.stat().st_size:,} bytes")

@@ -1,0 +1,83 @@
+"""What machines get: pictures coded into files, tasks answered from prefixes of these, and from uncoded features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semapix.bundle import FINGERPRINT_BYTES, Bundle
+from semapix.codecs import CODECS, Layers, PictureInfo
+from semapix.errors import ArgumentError
+from semapix.graphs import OnnxGraphs
+from semapix.stream import Reader, write
+from semapix.tasks import Task
+
+__all__ = ["Look", "MachineCoder", "rank_of"]
+
+_QUALITY = 1  # machine layers are the same at every quality
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a task says: its logits (classes,), and the bytes of the file that were read, front header included."""
+
+    scores: NDArray[np.float32]
+    bytes_read: int
+
+
+class MachineCoder:
+    """Codes the machine layers of pictures with one model and asks its tasks.
+
+    `folder`: where files are written. `threads`: of each graph; one is best where several processes share the cores.
+    """
+
+    def __init__(self, bundle: Bundle, folder: Path, threads: int = 1) -> None:
+        self._bundle, self._folder = bundle, folder
+        self._codec = CODECS[bundle.codec](bundle, OnnxGraphs(bundle, threads))
+
+    def encode(self, pixels: NDArray[np.uint8]) -> bytes:
+        """A picture, uint8 (H, W, 3), as a .spix file without signal layers: the first bytes of every whole file."""
+        return write(
+            codec=self._codec.number,
+            quality=_QUALITY,
+            fingerprint=self._bundle.fingerprint[:FINGERPRINT_BYTES],
+            width=pixels.shape[1],
+            height=pixels.shape[0],
+            machine=self._codec.encode_machine(pixels).machine,
+        )
+
+    def look(self, coded: bytes, task: str) -> Look:
+        """Ask a task. The file is cut behind the task's last layer, saved, and opened again."""
+        layers = Task.find(self._bundle.manifest["tasks"], task).layers
+        path = self._folder / f"{task}.spix"
+        path.write_bytes(Reader(coded).prefix(layers))
+        reader = Reader(path)
+        header = reader.header
+        machine = [reader.machine_layer(i) for i in range(layers)]
+        info = PictureInfo(header.width, header.height, header.quality)
+        return Look(self._codec.scores(Layers(machine, []), info, task), reader.bytes_read)
+
+    def machine_bytes(self, coded: bytes) -> int:
+        """Bytes of the machine layers of a file, with their checksums, without the front header."""
+        return sum(layer.length for layer in Reader(coded).layers if layer.kind == "machine")
+
+    def uncoded(self, pixels: NDArray[np.uint8], task: str) -> NDArray[np.float32]:
+        """The logits of a task's head on the features of a picture that was not coded."""
+        return self._codec.uncoded_scores(pixels, task)
+
+    def check_labels(self, task: str, labels: list[str]) -> None:
+        """Raises ArgumentError when a task's label space is not `labels`."""
+        have = Task.find(self._bundle.manifest["tasks"], task).labels
+        if have != labels:
+            raise ArgumentError(
+                f"{self._bundle.path}: task {task} has {len(have)} labels ({', '.join(have[:2])}, ...) that are not "
+                f"the {len(labels)} of the data ({', '.join(labels[:2])}, ...)"
+            )
+
+
+def rank_of(label: int, scores: NDArray[np.float32]) -> int:
+    """Position of a label among all, 0 when it is the best; of equal scores the first label goes before."""
+    return int(np.flatnonzero(np.argsort(-scores, kind="stable") == label)[0])

@@ -1,0 +1,63 @@
+"""demo, and the picture that it draws."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import semapix
+from semapix.cli._poster import Panel, draw
+
+
+def test_demo_leaves_a_file_and_one_picture(run, tiny_bundle, tmp_path):
+    out = tmp_path / "new" / "demo"
+    result = run("demo", "-o", out, "--model", tiny_bundle)
+    assert (result.status, result.err) == (0, "")
+    assert {path.name for path in out.iterdir()} == {"lighthouse.spix", "demo.png"}
+    stream = semapix.open(out / "lighthouse.spix", tiny_bundle)
+    ends = [layer.end for layer in stream.layers]
+    labels = [(task, stream.look(task, top=1)[0]) for task in ("coarse", "fine")]
+    rows = [line.split() for line in result.out.splitlines()]
+    truths = ["building or structure", "beacon"]
+    for (task, label), truth, end in zip(labels, truths, ends, strict=False):
+        assert [task, *label.name.split(), f"{label.probability:.0%}", *truth.split(), f"{end}"] in rows
+    assert ["s1", str(ends[0]), f"{ends[0] / ends[-1]:.1%}"] in rows
+    shown = (2, 7, (7 + len(ends)) // 2, len(ends))
+    for count in shown:
+        assert ["s1", "to", f"s{count}", f"{ends[count - 1]:,}", f"{ends[count - 1] / ends[-1]:.1%}"] in rows
+    assert rows[-1] == ["All", "in", "one", "picture:", str(out / "demo.png")]
+    with Image.open(out / "demo.png") as poster:
+        assert poster.format == "PNG"
+        assert poster.width > 1500
+
+    before = (out / "demo.png").read_bytes()
+    result = run("demo", "-o", out, "--model", tiny_bundle)
+    spix = out / "lighthouse.spix"
+    assert result == (2, "", f"semapix: {spix}: exists already; --force (force=True) overwrites it\n")
+    assert (out / "demo.png").read_bytes() == before
+
+
+def test_demo_refuses_an_output_that_is_no_directory(run, tiny_bundle, photo):
+    result = run("demo", "-o", photo, "--model", tiny_bundle)
+    assert result == (2, "", f"semapix: {photo}: cannot become a directory (File exists)\n")
+
+
+def test_the_photo_is_small_and_its_origin_is_stated():
+    assets = resources.files("semapix") / "assets"
+    assert len((assets / "lighthouse.png").read_bytes()) < 700_000
+    assert "kodim21.png" in (assets / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_draw_puts_panels_into_a_grid(count):
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0)][:count]
+    panels = [Panel("title", Image.new("RGB", (30, 20), colour), ["one", "two"]) for colour in colours]
+    poster = np.asarray(draw(panels, columns=3))
+    areas = [int((poster == colour).all(axis=2).sum()) for colour in colours]
+    assert len(areas) == count
+    assert set(areas) == {560 * 373}
+    assert (poster[0] == 255).all()
+    assert (poster < 100).all(axis=2).any(), "the captions are there"

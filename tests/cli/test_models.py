@@ -1,0 +1,35 @@
+"""models."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_models_lists_what_is_installed(run, installed_bundle):
+    result = run("models")
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
+    size = installed_bundle.path.stat().st_size / 1e6
+    fingerprint = installed_bundle.fingerprint.hex()
+    assert lines[0] == f"tiny  codec scalable, fingerprint {fingerprint[:8]}, {size:.1f} MB"
+    assert [line.split() for line in lines[2:]] == [["coarse", "2", "1"], ["fine", "4", "2"]]
+
+
+def test_models_json_is_a_list_of_objects(run, installed_bundle):
+    result = run("models", "--json")
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out) == [
+        {
+            "codec": "scalable",
+            "model": "tiny",
+            "fingerprint": installed_bundle.fingerprint.hex(),
+            "path": str(installed_bundle.path),
+            "bytes": installed_bundle.path.stat().st_size,
+            "tasks": [{"name": "coarse", "labels": 2, "layers": 1}, {"name": "fine", "labels": 4, "layers": 2}],
+        }
+    ]
+
+
+def test_models_says_when_there_are_none(run, none_installed):
+    assert run("models") == (0, "no models are installed\n", "")
+    assert json.loads(run("models", "--json").out) == []

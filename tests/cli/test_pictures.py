@@ -1,0 +1,304 @@
+"""encode and decode."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import semapix
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds no pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+# encode
+
+
+def test_encode_writes_the_file_that_the_library_makes(run, photo, tiny_bundle, tmp_path):
+    result = run("encode", photo, "-o", tmp_path / "a.spix", "--quality", 7, "--model", tiny_bundle)
+    assert result.status == 0
+    assert result.err == ""
+    content = (tmp_path / "a.spix").read_bytes()
+    assert content == semapix.encode(photo, quality=7, model=tiny_bundle).to_bytes()
+    bits = 8 * len(content) / (40 * 24)
+    assert result.out == f"{photo} -> {tmp_path / 'a.spix'}  40x24, {len(content)} bytes, {bits:.3f} bpp\n"
+
+
+def test_encode_uses_the_installed_model_of_the_codec(run, photo, installed_bundle, tmp_path):
+    result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", "tiny")
+    assert result.status == 0
+    assert semapix.open((tmp_path / "a.spix").read_bytes()).header.fingerprint == installed_bundle.fingerprint[:4]
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_encode_names_outputs_in_a_directory_after_the_inputs(run, photo, tiny_bundle, tmp_path, slash):
+    (tmp_path / "second.photo.jpg").write_bytes(photo.read_bytes())
+    (tmp_path / "out").mkdir()
+    files = [photo, tmp_path / "second.photo.jpg"]
+    result = run("encode", *files, "-o", f"{tmp_path / 'out'}{slash}", "--model", tiny_bundle)
+    assert result.status == 0
+    assert names(tmp_path / "out") == {"photo.spix", "second.photo.spix"}
+    assert len(result.out.splitlines()) == 2
+
+
+def test_encode_goes_on_after_a_broken_picture_and_exits_1(run, photo, tiny_bundle, tmp_path):
+    (tmp_path / "broken.png").write_bytes(photo.read_bytes()[:60])
+    (tmp_path / "last.png").write_bytes(photo.read_bytes())
+    (tmp_path / "out").mkdir()
+    files = [photo, tmp_path / "broken.png", tmp_path / "missing.png", tmp_path / "last.png"]
+    result = run("encode", *files, "-o", tmp_path / "out", "--model", tiny_bundle)
+    assert result.status == 1
+    assert [line.split(": ")[:2] for line in result.complaints] == [
+        ["semapix", f"{tmp_path / 'broken.png'}"],
+        ["semapix", f"{tmp_path / 'missing.png'}"],
+    ]
+    assert names(tmp_path / "out") == {"photo.spix", "last.spix"}
+
+
+BAD_PICTURES = {
+    "not an image": (b"hello", "is not an image, or of a format that Pillow does not know"),
+    "empty": (b"", "is not an image"),
+    "no pixels": (png(0, 5), ""),
+    "above the limit": (png(8000, 8000), "8000x8000 is 64000000 pixels, more than the limit of 52428800"),
+    "a bomb": (png(60000, 60000), "more pixels than the limit of 52428800"),
+    "broken": (png(40, 24), "is broken ("),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_PICTURES)
+def test_encode_refuses_what_is_no_picture(run, tiny_bundle, tmp_path, kind):
+    content, reason = BAD_PICTURES[kind]
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(content)
+    result = run("encode", bad, "-o", tmp_path / "bad.spix", "--model", tiny_bundle)
+    assert result.status == 2
+    assert result.out == ""
+    (line,) = result.complaints
+    assert line.startswith(f"semapix: {bad}: {reason}")
+    assert names(tmp_path) == {"bad.png"}
+
+
+def test_encode_refuses_a_missing_file(run, tiny_bundle, tmp_path):
+    result = run("encode", tmp_path / "no.png", "-o", tmp_path / "a.spix", "--model", tiny_bundle)
+    assert result == (2, "", f"semapix: {tmp_path / 'no.png'}: cannot be read (No such file or directory)\n")
+
+
+def test_encode_exits_2_when_all_of_several_fail(run, tiny_bundle, tmp_path):
+    (tmp_path / "out").mkdir()
+    result = run("encode", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "out", "--model", tiny_bundle)
+    assert result.status == 2
+    assert len(result.complaints) == 2
+    assert names(tmp_path / "out") == set()
+
+
+def test_encode_keeps_an_existing_output(run, photo, coded, tiny_bundle, tmp_path):
+    before = coded.read_bytes()
+    result = run("encode", photo, "-o", coded, "--model", tiny_bundle, "--quality", 9)
+    assert result == (2, "", f"semapix: {coded}: exists already; --force (force=True) overwrites it\n")
+    assert coded.read_bytes() == before
+    assert run("encode", photo, "-o", coded, "--model", tiny_bundle, "--quality", 9, "--force").status == 0
+    assert coded.read_bytes() != before
+    assert names(tmp_path) == {"photo.png", "photo.spix"}
+
+
+def test_encode_skips_only_the_existing_one_of_several(run, photo, coded, tiny_bundle, tmp_path):
+    (tmp_path / "other.png").write_bytes(photo.read_bytes())
+    result = run("encode", photo, tmp_path / "other.png", "-o", tmp_path, "--model", tiny_bundle)
+    assert result.status == 1
+    assert result.complaints == [f"semapix: {coded}: exists already; --force (force=True) overwrites it"]
+    assert (tmp_path / "other.spix").exists()
+
+
+def test_encode_names_a_missing_directory(run, photo, tiny_bundle, tmp_path):
+    no = tmp_path / "no"
+    result = run("encode", photo, "-o", no / "a.spix", "--model", tiny_bundle)
+    assert result == (2, "", f"semapix: {no / 'a.spix'}: there is no directory {no}; create it first\n")
+    way_out = f"semapix: {no}/: there is no such directory; make it with: mkdir -p {no}/\n"
+    assert run("encode", photo, "-o", f"{no}/", "--model", tiny_bundle) == (2, "", way_out)
+
+
+def test_encode_refuses_an_unknown_codec_or_model_once_for_all_files(run, photo, none_installed, tiny_bundle, tmp_path):
+    (tmp_path / "out").mkdir()
+
+    def encode(*options):
+        result = run("encode", photo, tmp_path / "b.png", "-o", tmp_path / "out", *options)
+        assert (result.status, result.out) == (2, "")
+        (line,) = result.complaints
+        return line
+
+    assert encode("--codec", "jpeg") == "semapix: no codec is called 'jpeg'; there are: scalable"
+    none = "installed: none; or give the path of a .spxm file"
+    assert encode("--model", "mine") == f"semapix: no model is called 'mine'; {none}"
+    assert encode("--model", tmp_path / "mine.spxm") == f"semapix: {tmp_path / 'mine.spxm'}: no such bundle"
+    (tmp_path / "mine.spxm").write_bytes(tiny_bundle.read_bytes()[:1000])
+    assert encode("--model", tmp_path / "mine.spxm").startswith(
+        f"semapix: {tmp_path / 'mine.spxm'}: not an intact bundle ("
+    )
+    assert names(tmp_path / "out") == set()
+
+
+@pytest.mark.parametrize("quality", ["0", "10", "high"])
+def test_encode_refuses_a_quality_out_of_range(run, photo, tmp_path, quality):
+    result = run("encode", photo, "-o", tmp_path / "a.spix", "--quality", quality)
+    assert result.status == 2
+    assert "--quality" in result.err
+    assert names(tmp_path) == {"photo.png"}
+
+
+def test_encode_says_that_an_output_is_needed(run, photo):
+    result = run("encode", photo)
+    assert result.status == 2
+    assert "--out" in result.err
+
+
+# decode
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "jpeg", "webp"])
+def test_decode_writes_the_picture_that_the_library_gives(run, coded, tiny_bundle, tmp_path, ending):
+    out = tmp_path / f"a.{ending}"
+    result = run("decode", coded, "-o", out, "--model", tiny_bundle)
+    size = coded.stat().st_size
+    assert result == (0, f"{coded} -> {out}  40x24, {size} / {size} bytes read\n", "")
+    with Image.open(out) as picture:
+        assert picture.format == {"png": "PNG", "webp": "WEBP"}.get(ending, "JPEG")
+        assert picture.size == (40, 24)
+        assert picture.getexif()[0x0131] == "tests"
+        if ending == "png":
+            stream = semapix.open(coded, tiny_bundle)
+            assert np.array_equal(np.asarray(picture), np.asarray(stream.image()))
+
+
+def test_decode_uses_the_first_layers_and_reads_no_more(run, coded, tiny_bundle, tmp_path):
+    out = tmp_path / "a.png"
+    result = run("decode", coded, "-o", out, "--layers", 3, "--model", tiny_bundle)
+    stream = semapix.open(coded, tiny_bundle)
+    wanted, end = np.asarray(stream.image(3)), stream.layers[2].end
+    assert result.out == f"{coded} -> {out}  40x24, {end} / {coded.stat().st_size} bytes read\n"
+    with Image.open(out) as picture:
+        assert np.array_equal(np.asarray(picture), wanted)
+
+
+def test_decode_says_that_a_file_is_cut_short(run, coded, content, tiny_bundle, tmp_path):
+    coded.write_bytes(content[:-1])
+    result = run("decode", coded, "-o", tmp_path / "a.png", "--model", tiny_bundle)
+    assert result.status == 0
+    assert result.out.endswith(" bytes read (the file is cut short)\n")
+
+
+@pytest.mark.parametrize(("options", "ending"), [([], "png"), (["--format", "webp"], "webp")])
+def test_decode_names_outputs_in_a_directory_after_the_inputs(
+    run, coded, content, tiny_bundle, tmp_path, options, ending
+):
+    (tmp_path / "second").write_bytes(content)
+    (tmp_path / "out").mkdir()
+    result = run("decode", coded, tmp_path / "second", "-o", tmp_path / "out", *options, "--model", tiny_bundle)
+    assert result.status == 0
+    assert names(tmp_path / "out") == {f"photo.{ending}", f"second.{ending}"}
+
+
+def test_decode_refuses_a_format_beside_a_file(run, coded, tiny_bundle, tmp_path):
+    out = tmp_path / "a.png"
+    result = run("decode", coded, "-o", out, "--format", "jpg", "--model", tiny_bundle)
+    reason = f"--format (=jpg) is for a directory; the ending of {out} says its format"
+    assert result == (2, "", f"semapix: {reason}\n")
+
+
+def test_decode_refuses_an_unknown_ending_before_it_reads(run, tiny_bundle, tmp_path):
+    out = tmp_path / "a.gif"
+    result = run("decode", tmp_path / "missing.spix", "-o", out, "--model", tiny_bundle)
+    assert result == (2, "", f"semapix: {out}: the name must end in .png, .jpg, .jpeg or .webp\n")
+
+
+def test_decode_refuses_layers_that_are_not_there(run, coded, content, tiny_bundle, tmp_path):
+    def decode(layers):
+        result = run("decode", coded, "-o", tmp_path / "a.png", "--layers", layers, "--model", tiny_bundle)
+        assert (result.status, result.out) == (2, "")
+        return result.err
+
+    count = len(semapix.open(content).layers)
+    rule = f"layers (={count + 1}) must lie between 1 and {count}, the layers of this file"
+    assert decode(count + 1) == f"semapix: {coded}: {rule}\n"
+    coded.write_bytes(content[:-50])
+    assert decode(count).startswith(f"semapix: {coded}: ends after {len(content) - 50} bytes, before ")
+    assert names(tmp_path) == {"photo.spix"}
+
+
+def test_decode_keeps_an_existing_output(run, coded, photo, tiny_bundle):
+    before = photo.read_bytes()
+    result = run("decode", coded, "-o", photo, "--model", tiny_bundle)
+    assert result == (2, "", f"semapix: {photo}: exists already; --force (force=True) overwrites it\n")
+    assert photo.read_bytes() == before
+    assert run("decode", coded, "-o", photo, "--model", tiny_bundle, "--force").status == 0
+    assert photo.read_bytes() != before
+
+
+def test_decode_refuses_two_inputs_for_one_output_before_it_writes(run, coded, content, tiny_bundle, tmp_path):
+    (tmp_path / "more").mkdir()
+    twin = tmp_path / "more" / "photo.spix"
+    twin.write_bytes(content)
+    result = run("decode", coded, twin, "-o", tmp_path, "--model", tiny_bundle)
+    both = f"{twin}: would become {tmp_path / 'photo.png'}, and so would {coded}"
+    assert result == (2, "", f"semapix: {both}; give them different names or outputs\n")
+    assert names(tmp_path) == {"photo.spix", "more"}
+
+
+def test_decode_refuses_an_unknown_and_a_wrong_model(run, coded, other_bundle, none_installed, tmp_path):
+    out = tmp_path / "a.png"
+    made_with = semapix.open(coded.read_bytes()).header.fingerprint.hex()
+    result = run("decode", coded, "-o", out)
+    assert result == (
+        2,
+        "",
+        f"semapix: {coded}: the file was made with model {made_with}, which is not installed (installed: none); "
+        "name its bundle with --model FILE.spxm\n",
+    )
+    result = run("decode", coded, "-o", out, "--model", other_bundle)
+    assert result.status == 2
+    assert result.err.startswith(f"semapix: {coded}: model other (")
+    assert result.err.endswith(f") is not the one that the file was made with ({made_with})\n")
+    assert not out.exists()
+
+
+def test_decode_of_a_file_with_any_byte_flipped_fails_closed(run, content, tiny_bundle, tmp_path):
+    flipped, out = tmp_path / "flipped", tmp_path / "out"
+    flipped.mkdir()
+    out.mkdir()
+    for at in range(len(content)):
+        changed = bytearray(content)
+        changed[at] ^= 1
+        (flipped / f"{at:04}.spix").write_bytes(changed)
+    files = sorted(flipped.iterdir())
+    result = run("decode", *files, "-o", out, "--model", tiny_bundle)
+    assert result.status == 2
+    assert result.out == ""
+    assert [line.split(": ")[1] for line in result.complaints] == [str(file) for file in files]
+    assert len(files) == len(content) > 200
+    assert names(out) == set()
+
+
+def test_decode_of_a_file_with_its_header_cut_fails(run, coded, content, tiny_bundle, tmp_path):
+    for length, reason in ((0, "ends after 0 bytes"), (3, "ends after 3 bytes"), (12, "ends after 12 bytes")):
+        coded.write_bytes(content[:length])
+        result = run("decode", coded, "-o", tmp_path / "a.png", "--model", tiny_bundle)
+        assert result == (2, "", f"semapix: {coded}: {reason}, inside of its front header\n")
+    coded.write_bytes(content[:20])
+    result = run("decode", coded, "-o", tmp_path / "a.png", "--model", tiny_bundle)
+    assert result == (2, "", f"semapix: {coded}: ends before its first layer does\n")
+    assert names(tmp_path) == {"photo.spix"}

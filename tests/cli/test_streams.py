@@ -1,0 +1,276 @@
+"""look, info and cut."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import semapix
+
+
+def ends(content: bytes) -> list[int]:
+    """Where the layers of a file end."""
+    return [layer.end for layer in semapix.open(content).layers]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+# look
+
+
+def test_look_shows_labels_and_bytes(run, coded, content, tiny_bundle):
+    result = run("look", coded, "--model", tiny_bundle, "--top", 2)
+    assert (result.status, result.err) == (0, "")
+    head, *rows = result.out.splitlines()
+    assert head == f"{coded}  fine, {ends(content)[1]} / {len(content)} bytes read"
+    labels = semapix.open(content, tiny_bundle).look("fine", top=2)
+    assert [row.split() for row in rows] == [[*label.name.split(), f"{label.probability:.1%}"] for label in labels]
+
+
+@pytest.mark.parametrize(("task", "layers"), [("coarse", 1), ("fine", 2)])
+def test_look_json_is_a_list_with_one_object_for_each_file(run, coded, content, tiny_bundle, tmp_path, task, layers):
+    (tmp_path / "b.spix").write_bytes(content)
+    files = [str(coded), str(tmp_path / "b.spix")]
+    result = run("look", *files, "--task", task, "--json", "--model", tiny_bundle)
+    assert (result.status, result.err) == (0, "")
+    labels = semapix.open(content, tiny_bundle).look(task)
+    assert json.loads(result.out) == [
+        {
+            "file": file,
+            "task": task,
+            "labels": [{"name": label.name, "probability": label.probability} for label in labels],
+            "bytes_read": ends(content)[layers - 1],
+            "bytes_total": len(content),
+        }
+        for file in files
+    ]
+
+
+def test_look_shows_five_labels_at_most_by_default(run, coded, tiny_bundle):
+    (answer,) = json.loads(run("look", coded, "--json", "--model", tiny_bundle).out)
+    assert len(answer["labels"]) == 4  # the tiny model knows four
+    (answer,) = json.loads(run("look", coded, "--json", "--top", 1, "--model", tiny_bundle).out)
+    assert len(answer["labels"]) == 1
+
+
+def test_look_needs_no_byte_behind_the_layers_of_the_task(run, coded, content, tiny_bundle):
+    coded.write_bytes(content[: ends(content)[1]])
+    (answer,) = json.loads(run("look", coded, "--json", "--model", tiny_bundle).out)
+    assert answer["bytes_read"] == answer["bytes_total"] == ends(content)[1]
+    coded.write_bytes(content[: ends(content)[1] - 1])
+    result = run("look", coded, "--model", tiny_bundle)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(f"semapix: {coded}: ends after {ends(content)[1] - 1} bytes, before ")
+    assert run("look", coded, "--task", "coarse", "--model", tiny_bundle).status == 0
+
+
+def test_look_finds_the_installed_model(run, coded, installed_bundle):
+    assert run("look", coded).status == 0
+
+
+def test_look_goes_on_after_a_bad_file(run, coded, content, tiny_bundle, tmp_path):
+    (tmp_path / "bad.spix").write_bytes(b"GIF89a, in truth")
+    flipped = bytearray(content)
+    flipped[25] ^= 1
+    (tmp_path / "flipped.spix").write_bytes(flipped)
+    files = [tmp_path / "missing.spix", tmp_path / "bad.spix", coded, tmp_path / "flipped.spix"]
+    result = run("look", *files, "--json", "--model", tiny_bundle)
+    assert result.status == 1
+    assert [answer["file"] for answer in json.loads(result.out)] == [str(coded)]
+    missing, bad, changed = result.complaints
+    assert missing.startswith(f"semapix: {files[0]}: cannot be opened: ")
+    assert missing.count(str(files[0])) <= 2
+    assert bad == f"semapix: {files[1]}: begins with 47 49 46; a .spix file begins with d3 50 58"
+    assert changed.startswith(f"semapix: {files[3]}: layer s1 was changed or damaged: its checksum is ")
+
+
+def test_look_json_is_an_empty_list_when_all_fail(run, tiny_bundle, tmp_path):
+    result = run("look", tmp_path / "missing.spix", "--json", "--model", tiny_bundle)
+    assert result.status == 2
+    assert json.loads(result.out) == []
+    assert len(result.complaints) == 1
+
+
+def test_look_refuses_an_unknown_task_and_an_unknown_or_wrong_model(
+    run, coded, content, tiny_bundle, other_bundle, none_installed
+):
+    result = run("look", coded, "--task", "mood", "--model", tiny_bundle)
+    assert result == (2, "", f"semapix: {coded}: no task is called 'mood'; this model has: coarse, fine\n")
+    made_with = content[5:9].hex()
+    result = run("look", coded)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(f"semapix: {coded}: the file was made with model {made_with}, which is not installed")
+    result = run("look", coded, "--model", other_bundle)
+    assert (result.status, result.out) == (2, "")
+    assert f"is not the one that the file was made with ({made_with})" in result.err
+    assert run("look", coded, "--top", "0", "--model", tiny_bundle).status == 2
+
+
+def test_look_reads_a_url(run, coded, content, tiny_bundle, tmp_path):
+    (answer,) = json.loads(run("look", f"file://{coded}", "--json", "--model", tiny_bundle).out)
+    assert answer["bytes_read"] == ends(content)[1]
+
+
+# info
+
+
+def test_info_shows_each_layer(run, coded, content, installed_bundle):
+    result = run("info", coded)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
+    fingerprint = installed_bundle.fingerprint[:4].hex()
+    assert lines[:2] == [f"{coded}  40x24, codec scalable, quality 5", f"model {fingerprint} (tiny)"]
+    assert lines[2].split("  ")[-1] == "checksum"
+    rows = lines[3:-2]
+    layers = semapix.open(content).layers
+    assert len(rows) == len(layers) > 4
+    for row, layer in zip(rows, layers, strict=True):
+        bpp, so_far = (f"{8 * count / (40 * 24):.4f}" for count in (layer.length, layer.end))
+        assert row.split() == [layer.name, str(layer.length), str(layer.end), bpp, so_far, "ok"]
+    assert lines[-2].startswith("metadata EXIF, ")
+    assert lines[-1] == f"{len(content)} bytes, complete"
+
+
+def test_info_json(run, coded, content, none_installed):
+    result = run("info", coded, "--json")
+    assert (result.status, result.err) == (0, "")
+    report = json.loads(result.out)
+    layers = report.pop("layers")
+    (record,) = report.pop("metadata")
+    assert record["kind"] == "EXIF"
+    assert report == {
+        "file": str(coded),
+        "width": 40,
+        "height": 24,
+        "codec": "scalable",
+        "quality": 5,
+        "fingerprint": content[5:9].hex(),
+        "model": None,
+        "bytes_total": len(content),
+        "bytes_complete": len(content),
+        "complete": True,
+    }
+    declared = semapix.open(content).layers
+    assert layers == [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "bytes": layer.length,
+            "bpp": 8 * layer.length / (40 * 24),
+            "cumulated_bytes": layer.end,
+            "cumulated_bpp": 8 * layer.end / (40 * 24),
+            "checksum": "ok",
+        }
+        for layer in declared
+    ]
+    assert record["bytes"] + declared[-1].end == len(content)
+
+
+def test_info_of_a_file_that_is_cut_short(run, coded, content):
+    declared = semapix.open(content).layers
+    coded.write_bytes(content[: declared[3].end + 1])
+    report = json.loads(run("info", coded, "--json").out)
+    assert [layer["checksum"] for layer in report["layers"]] == ["ok"] * 4 + ["cut off"] * (len(declared) - 4)
+    assert (report["complete"], report["bytes_complete"], report["metadata"]) == (False, len(content), [])
+    last = run("info", coded).out.splitlines()[-1]
+    assert last == f"{declared[3].end + 1} bytes, cut short; the complete file has {len(content)}"
+
+    coded.write_bytes(content[: declared[1].end])
+    result = run("info", coded)
+    assert result.status == 0
+    assert result.out.endswith(f"{declared[1].end} bytes, cut short; the list of its further layers is missing\n")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 4, -1])
+def test_info_of_a_damaged_file_shows_which_layer_it_is_and_exits_2(run, coded, content, number):
+    declared = semapix.open(content).layers
+    broken = declared[number]
+    changed = bytearray(content)
+    changed[broken.end - 1] ^= 1
+    coded.write_bytes(changed)
+    result = run("info", coded, "--json")
+    assert result.status == 2
+    states = {layer["name"]: layer["checksum"] for layer in json.loads(result.out)["layers"]}
+    assert states == {layer.name: "wrong" if layer is broken else "ok" for layer in declared}
+    (line,) = result.complaints
+    assert line.startswith(f"semapix: {coded}: layer {broken.name}")
+    assert "was changed or damaged: its checksum is " in line
+
+
+def test_info_of_damaged_metadata(run, coded, content):
+    coded.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    result = run("info", coded)
+    assert result.status == 2
+    assert result.err.startswith(f"semapix: {coded}: metadata record 2 was changed or damaged: ")
+    assert "\nmetadata" not in result.out
+
+
+def test_info_refuses_what_is_no_file_of_ours(run, coded, content, tmp_path):
+    cases = {
+        b"": "ends after 0 bytes, inside of its front header",
+        b"hello": "begins with 68 65 6c; a .spix file begins with d3 50 58",
+        content[:10]: "ends after 10 bytes, inside of its front header",
+        content[:3] + b"\x21" + content[4:]: "has format version 2; this release reads version 1",
+    }
+    for bad, reason in cases.items():
+        coded.write_bytes(bad)
+        assert run("info", coded) == (2, "", f"semapix: {coded}: {reason}\n")
+    assert run("info", tmp_path).status == 2
+    coded.write_bytes(content[:12] + bytes([content[12] ^ 1]) + content[13:])
+    assert run("info", coded).err.startswith(f"semapix: {coded}: front header was changed or damaged: ")
+
+
+# cut
+
+
+def test_cut_keeps_the_first_layers(run, coded, content, tiny_bundle, tmp_path):
+    declared = semapix.open(content).layers
+    for layers in range(1, len(declared) + 1):
+        out = tmp_path / f"{layers}.spix"
+        end = declared[layers - 1].end
+        known = len(declared)
+        result = run("cut", coded, "-o", out, "--layers", layers)
+        wanted = f"{coded} -> {out}  {layers} / {known} layers, {end} / {len(content)} bytes\n"
+        assert result == (0, wanted, "")
+        assert out.read_bytes() == content[:end]
+        assert run("info", out).status == 0
+
+
+def test_cut_refuses_layers_that_are_not_there(run, coded, content, tmp_path):
+    out = tmp_path / "a.spix"
+    count = len(ends(content))
+    result = run("cut", coded, "-o", out, "--layers", count + 1)
+    rule = f"layers (={count + 1}) must lie between 1 and {count}, the layers of this file"
+    assert result == (2, "", f"semapix: {coded}: {rule}\n")
+    coded.write_bytes(content[: ends(content)[3]])
+    result = run("cut", coded, "-o", out, "--layers", 5)
+    assert result.err.startswith(f"semapix: {coded}: ends after {ends(content)[3]} bytes, before ")
+    assert run("cut", coded, "-o", out, "--layers", 0).status == 2
+    assert names(tmp_path) == {"photo.spix"}
+
+
+def test_cut_refuses_a_damaged_layer_among_those_kept(run, coded, content, tmp_path):
+    out = tmp_path / "a.spix"
+    changed = bytearray(content)
+    changed[ends(content)[3] - 1] ^= 1
+    coded.write_bytes(changed)
+    result = run("cut", coded, "-o", out, "--layers", 4)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith(f"semapix: {coded}: layer s4")
+    assert not out.exists()
+    assert run("cut", coded, "-o", out, "--layers", 3).status == 0
+
+
+def test_cut_keeps_an_existing_output_and_names_a_missing_directory(run, coded, content, tmp_path):
+    result = run("cut", coded, "-o", coded, "--layers", 1)
+    assert result == (2, "", f"semapix: {coded}: exists already; --force (force=True) overwrites it\n")
+    assert coded.read_bytes() == content
+    no = tmp_path / "no"
+    result = run("cut", coded, "-o", no / "a.spix", "--layers", 1)
+    assert result == (2, "", f"semapix: {no / 'a.spix'}: there is no directory {no}; create it first\n")
+    assert run("cut", coded, "-o", coded, "--layers", 1, "--force").status == 0
+    assert coded.read_bytes() == content[: ends(content)[0]]

@@ -1,0 +1,75 @@
+"""train and export: how they reach the training room. Training itself is tested beside it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """What `semapix.training.run.train` was called with, in place of the training itself."""
+    calls: list[tuple[object, ...]] = []
+    fake = ModuleType("semapix.training.run")
+    fake.train = lambda *arguments: calls.append(arguments)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "semapix.training.run", fake)
+    return calls
+
+
+@pytest.mark.parametrize(("options", "minutes"), [([], None), (["--minutes", "2.5"], 2.5)])
+def test_train_runs_one_stage_of_a_recipe(run, trained, tmp_path, options, minutes):
+    out = tmp_path / "run"
+    result = run("train", "scalable-tiny", "--stage", "lcnet", "--data", "data", "-o", out, *options)
+    assert result == (0, "", "")
+    ((recipe, *others),) = trained
+    assert recipe.name == "scalable-tiny"
+    assert others == ["lcnet", Path("data"), out, minutes]
+
+
+def test_train_refuses_an_unknown_recipe_and_stage(run, trained, tmp_path):
+    out = tmp_path / "run"
+    result = run("train", "best", "--stage", "outer", "--data", "data", "-o", out)
+    assert (result.status, result.out) == (2, "")
+    assert result.err.startswith("semapix: unknown recipe 'best'; shipped recipes: ")
+    assert len(result.complaints) == 1
+    result = run("train", "scalable", "--stage", "third", "--data", "data", "-o", out)
+    assert result.status == 2
+    assert "lcnet" in result.err
+    assert trained == []
+
+
+@pytest.mark.parametrize("missing", ["torch", "lightning", "yaml"])
+def test_without_the_training_packages_one_line_says_how_to_get_them(run, monkeypatch, tmp_path, missing):
+    for name in [name for name in sys.modules if name.startswith("semapix.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    line = f"semapix: training needs {missing}; install it with: pip install 'semapix[train]'\n"
+    assert run("train", "scalable", "--stage", "outer", "--data", "data", "-o", tmp_path / "run") == (2, "", line)
+    assert run("export", tmp_path, "-o", tmp_path / "a.spxm") == (2, "", line)
+
+
+def test_export_needs_the_checkpoints(run, tmp_path):
+    out = tmp_path / "a.spxm"
+    result = run("export", tmp_path, "-o", out)
+    checkpoint = tmp_path / "lfrnet.ckpt"
+    way_out = f"make it with: semapix train RECIPE --stage lfrnet -o {tmp_path}"
+    assert result == (2, "", f"semapix: {checkpoint} does not exist; {way_out}\n")
+
+
+def test_export_keeps_an_existing_bundle(run, tmp_path):
+    out = tmp_path / "a.spxm"
+    out.write_bytes(b"mine")
+    result = run("export", tmp_path, "-o", out)
+    assert result == (2, "", f"semapix: {out}: exists already; --force (force=True) overwrites it\n")
+    assert out.read_bytes() == b"mine"
+
+
+def test_export_makes_a_bundle_that_codes(run, tiny_run, photo, tmp_path):
+    bundle = tmp_path / "mine.spxm"
+    result = run("export", tiny_run, "-o", bundle)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == f"{tiny_run} -> {bundle}  {bundle.stat().st_size:,} bytes\n"
+    assert run("encode", photo, "-o", tmp_path / "a.spix", "--model", bundle).status == 0
