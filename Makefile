@@ -12,7 +12,7 @@ help:  ## what there is to make
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:[^#]*## /\t/' | expand -t 10
 
 demo: $(DEMO)/.ready  ## encode a photo, look at its first bytes, decode prefixes of it (no PyTorch)
-	$(DEMO)/bin/semapix demo
+	$(DEMO)/bin/semapix demo --force
 
 test: $(FULL)/.ready  ## run the whole test suite
 	$(FULL)/bin/python -m pytest

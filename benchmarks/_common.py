@@ -21,7 +21,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def parser(description: str | None, *, data: bool = True, limit: bool = True) -> argparse.ArgumentParser:
+def parser(description: str | None, data: bool = True, limit: bool = True) -> argparse.ArgumentParser:
     """A parser with the arguments that benchmarks have in common."""
     arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--model", required=True, metavar="BUNDLE", help="name or file (.spxm) of the model")
@@ -40,12 +40,12 @@ def some_of(pictures: Sequence[Job], limit: int | None) -> Sequence[Job]:
     return [pictures[i * len(pictures) // limit] for i in range(limit)]
 
 
-def with_progress(items: Iterable[Job], total: int, name: str) -> Iterator[Job]:
-    """The items; says on stderr every few seconds how many have passed."""
+def with_progress(items: Iterable[Job], total: int, name: str, each: int = 1) -> Iterator[Job]:
+    """The items; says on stderr every few seconds how many of `total` are done, an item counting for `each`."""
     start = said = time.monotonic()
-    for count, item in enumerate(items, start=1):
+    for number, item in enumerate(items, start=1):
         yield item
-        now = time.monotonic()
+        now, count = time.monotonic(), min(number * each, total)
         if now - said > 5 or count == total:
             print(f"{name}: {count} of {total}, {now - start:.0f} s", file=sys.stderr, flush=True)
             said = now
@@ -67,7 +67,7 @@ def in_processes(
     done: dict[int, list[Result]] = {}
     with ProcessPoolExecutor(processes, context, initializer=start, initargs=arguments) as pool:
         futures = {pool.submit(_each, work, part): number for number, part in enumerate(parts)}
-        for future in with_progress(as_completed(futures), len(parts), name):
+        for future in with_progress(as_completed(futures), len(jobs), name, chunk):
             done[futures[future]] = future.result()
     return [result for number in range(len(parts)) for result in done[number]]
 
@@ -79,21 +79,21 @@ def _each(work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
 def finish(
     options: argparse.Namespace,
     name: str,
-    rows: Sequence[Sequence[str]],
-    *,
+    *printed: Sequence[Sequence[str]],
     settings: Mapping[str, Any],
     results: Mapping[str, Any],
     criteria: Sequence[Criterion] = (),
     tables: Mapping[str, Table] | None = None,
 ) -> None:
-    """Print a table and the criteria, and write the record to the output."""
-    print(markdown(rows))
-    if criteria:
-        print()
-        print(markdown([["criterion", "measured", "wanted", "met"], *(criterion.row for criterion in criteria)]))
+    """Write the record to the output, and print tables and the criteria."""
     record = Record(name, _command(options), find(options.model), settings, results, criteria, tables or {})
     options.output.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(options.output, record.to_json().encode(), force=True)
+    for rows in printed:
+        print(f"\n{markdown(rows)}")
+    if criteria:
+        head = ["criterion", "measured", "wanted", "met"]
+        print(f"\n{markdown([head, *(criterion.row for criterion in criteria)])}")
 
 
 def _command(options: argparse.Namespace) -> str:

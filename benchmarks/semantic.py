@@ -55,7 +55,7 @@ coder: MachineCoder
 
 def start(model: str, folder: str) -> None:
     """Open the model, once in each process."""
-    global coder
+    global coder  # noqa: PLW0603
     coder = MachineCoder(find(model), Path(tempfile.mkdtemp(dir=folder)))
 
 
@@ -129,7 +129,13 @@ def main() -> None:
     jobs = [Job(picture, labels.parents[picture.label]) for picture in pictures]
     with tempfile.TemporaryDirectory() as folder:
         rows = in_processes(
-            measure, jobs, "semantic", processes=options.processes, start=start, arguments=(options.model, folder), chunk=50
+            measure,
+            jobs,
+            "semantic",
+            processes=options.processes,
+            start=start,
+            arguments=(options.model, folder),
+            chunk=50,
         )
     groups = {
         "202 classes": summary([row for row in rows if not row.of_ten], ten),

@@ -51,7 +51,7 @@ def tiny_run(training_data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def tiny_trained(tiny_run: Path) -> TrainedScalable:
     """The tiny model as PyTorch modules."""
-    return load_scalable(load_recipe("scalable-tiny"), tiny_run)
+    return load_scalable(tiny_run)
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,36 @@
 """Semapix: semantic image compression. Machines read the first bytes of a file, people read the rest.
 
-stream = semapix.encode("photo.jpg", quality=5)
-stream.save("photo.spix")
-semapix.open("photo.spix").look("fine")      # what is in it, from about 200 bytes
-semapix.open("photo.spix").image()           # the picture
+    stream = semapix.encode("photo.jpg", quality=5)
+    stream.save("photo.spix")
+    semapix.open("photo.spix").look("fine")      # what is in it, from about 200 bytes
+    semapix.open("photo.spix").image()           # the picture
+
+Names are imported when they are first used: `semapix --help` need not wait for NumPy and ONNX Runtime.
 """
 
-from semapix._stream import Stream, encode, look, models, open
-from semapix.errors import SemapixError
-from semapix.tasks import Label
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from semapix._stream import Stream, encode, look, models, open
+    from semapix.errors import SemapixError
+    from semapix.tasks import Label
 
 __all__ = ["Label", "SemapixError", "Stream", "encode", "look", "models", "open"]
 
 __version__ = "0.1.0"
+
+_ROOMS = {"Label": "semapix.tasks", "SemapixError": "semapix.errors"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(import_module(_ROOMS.get(name, "semapix._stream")), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -92,12 +92,11 @@ class Stream:
         """
         fetched = self._fetch(self._count(layers))
         picture = Image.fromarray(self._open_codec().image(fetched, self._info))
-        if layers is None:
-            metadata = self._reader.metadata
-            if ICC in metadata:
-                picture.info["icc_profile"] = metadata[ICC]
-            if EXIF in metadata:
-                picture.info["exif"] = metadata[EXIF]
+        metadata = self._reader.metadata
+        if ICC in metadata:
+            picture.info["icc_profile"] = metadata[ICC]
+        if EXIF in metadata:
+            picture.info["exif"] = metadata[EXIF]
         return picture
 
     def features(self, layer: int) -> NDArray[np.float32]:

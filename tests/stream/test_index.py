@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from semapix.errors import ArgumentError, ChecksumMismatch, CorruptLayer
 from semapix.stream._index import BODY_LIMIT, SMALLEST_INDEX, Part, SecondIndex
-from semapix.stream._wire import crc32, varint
+from semapix.stream._wire import crc16, crc32, varint
 
 parts = st.builds(Part, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 indexes = st.builds(
@@ -19,9 +19,14 @@ indexes = st.builds(
 HUGE = varint(2**32 - 1)
 
 
+def length_field(length: bytes) -> bytes:
+    """A length with its checksum."""
+    return length + crc16(length).to_bytes(2, "little")
+
+
 def sealed(body: bytes) -> bytes:
     """An index of any body, with a length and a checksum that hold."""
-    fields = varint(len(body)) + body
+    fields = length_field(varint(len(body))) + body
     return fields + crc32(fields).to_bytes(4, "little")
 
 
@@ -65,9 +70,10 @@ def test_too_many_sublayers() -> None:
 @pytest.mark.parametrize(
     ("start", "text"),
     [
-        (HUGE + b"\0\0", "x: second index: its body must be 2 to 262144 bytes, not 4294967295"),
-        (varint(BODY_LIMIT + 1) + bytes(4), "not 262145"),
-        (b"\x01" + bytes(6), "not 1"),
+        (length_field(HUGE) + b"\0\0", "x: second index: its body must be 2 to 262144 bytes, not 4294967295"),
+        (length_field(varint(BODY_LIMIT + 1)) + bytes(4), "not 262145"),
+        (length_field(b"\x01") + bytes(6), "not 1"),
+        (b"\x02" + bytes(8), "x: length of the second index was changed"),
         (b"\x82\0" + bytes(5), "x: second index: the number 2 is not in its shortest form"),
         (b"\xff" * 7, "x: second index: a number is above 4294967295"),
     ],
@@ -80,10 +86,10 @@ def test_lengths_that_cannot_be(start: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (HUGE + b"\0", "x: second index: its 7 bytes end before its last entry"),
-        (b"\x01" + HUGE, "its 7 bytes end before its last entry"),
-        (b"\0" + HUGE, "its 7 bytes end before its last entry"),
-        (b"\0\x01\x01" + HUGE, "its 9 bytes end before its last entry"),
+        (HUGE + b"\0", "x: second index: its 9 bytes end before its last entry"),
+        (b"\x01" + HUGE, "its 9 bytes end before its last entry"),
+        (b"\0" + HUGE, "its 9 bytes end before its last entry"),
+        (b"\0\x01\x01" + HUGE, "its 11 bytes end before its last entry"),
         (b"\x01\0\0", "signal layer 0 must have at least one sub-layer, not 0"),
         (b"\0\x01\0\0" + bytes(4), r"metadata kinds must be .*, not \[0\]"),
         (b"\0\x02" + (b"\x01\0" + bytes(4)) * 2, r"metadata kinds must be .*, not \[1, 1\]"),

@@ -53,7 +53,7 @@ def test_one_layer_reads_the_index_and_itself(file: bytes) -> None:
     spy = Spy(file)
     reader = Reader(spy)
     assert reader.signal_layer(1) == [b"edges", b"", b"grain"]
-    index = (59, 66), (66, layers[2].offset)
+    index = (59, 68), (68, layers[2].offset)
     assert spy.ranges == [(0, 20), *index, (layers[3].offset, layers[3].end)]
     assert reader.complete
     assert reader.whole_layers == 5

@@ -11,7 +11,7 @@ from semapix.stream import EXIF, ICC, Reader, write
 def test_smallest_file() -> None:
     data = write(codec=0, quality=0, fingerprint=bytes(4), width=1, height=1, machine=[])
     reader = Reader(data)
-    assert len(data) == 13 + 7
+    assert len(data) == 13 + 9
     assert (reader.layers, reader.metadata, reader.complete) == ([], {}, True)
 
 

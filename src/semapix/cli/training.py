@@ -74,8 +74,6 @@ def export(
     check_output(out, force=force)
     with _training_packages():
         from semapix.training.export import export_scalable
-        from semapix.training.recipe import load_recipe
-        from semapix.training.scalable_model import load_scalable, read_checkpoint
-    recipe = load_recipe(read_checkpoint(run, "lfrnet")["recipe"])
-    export_scalable(load_scalable(recipe, run), out, force=force)
+        from semapix.training.scalable_model import load_scalable
+    export_scalable(load_scalable(run), out, force=force)
     say(f"{run} -> {out}  {out.stat().st_size:,} bytes")

@@ -79,7 +79,7 @@ def kodak(data: Path) -> list[Path]:
 
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    return pq.read_table(_present(path), columns=list(columns)).to_pylist()  # type: ignore[no-any-return]
+    return pq.read_table(_present(path), columns=list(columns)).to_pylist()
 
 
 def _present(path: Path) -> Path:

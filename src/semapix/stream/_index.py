@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from semapix.errors import ArgumentError, ChecksumMismatch, CorruptLayer
-from semapix.stream._wire import Cursor, check, crc32, varint
+from semapix.stream._wire import Cursor, check, crc16, crc32, varint
 
 ICC = 1
 """Kind of the metadata record that holds an ICC profile."""
 EXIF = 2
 """Kind of the metadata record that holds an EXIF block."""
 
-SMALLEST_INDEX = 7
+SMALLEST_INDEX = 9
 """Bytes in the index of a file without signal layers and metadata; so many may be read before its length is known."""
 BODY_LIMIT = 2**18
 """Most bytes in the body of an index: 29 thousand sub-layers at least, yet hostile numbers cost no memory."""
@@ -70,7 +70,8 @@ class SecondIndex:
         body = b"".join(self._fields())
         if len(body) > BODY_LIMIT:
             raise ArgumentError(f"the index of these layers takes {len(body)} bytes; at most {BODY_LIMIT} are allowed")
-        fields = varint(len(body)) + body
+        length = varint(len(body))
+        fields = length + crc16(length).to_bytes(2, "little") + body
         return fields + crc32(fields).to_bytes(4, "little")
 
     def _fields(self) -> Iterable[bytes]:
@@ -86,13 +87,15 @@ class SecondIndex:
         """Bytes in the whole index, its own length and checksum included, told by its first `SMALLEST_INDEX` bytes.
 
         Raises:
-            ChecksumMismatch: The length breaks a rule of the format, so it was changed.
+            ChecksumMismatch: The length was changed.
         """
         cursor = Cursor(start)
         try:
             body = cursor.varint()
         except ValueError as error:
             raise ChecksumMismatch(f"{name}: second index: {error}") from None
+        length = start[: cursor.at]
+        check(f"{name}: length of the second index", cursor.number(2), crc16(length), digits=4)
         if not 2 <= body <= BODY_LIMIT:
             raise ChecksumMismatch(f"{name}: second index: its body must be 2 to {BODY_LIMIT} bytes, not {body}")
         return cursor.at + body + 4
@@ -109,7 +112,7 @@ class SecondIndex:
         check(f"{name}: second index", stored, crc32(fields), digits=8)
         cursor = Cursor(fields)
         try:
-            cursor.varint()  # the length, which led here
+            cursor.varint(), cursor.number(2)  # the length and its checksum, which led here
             # The counts are only claims: entries are made as bytes are found for them, never ahead.
             signal = tuple(tuple(Part.unpack(cursor) for _ in range(cursor.varint())) for _ in range(cursor.varint()))
             metadata = tuple((cursor.number(1), Part.unpack(cursor)) for _ in range(cursor.varint()))

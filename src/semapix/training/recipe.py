@@ -20,6 +20,7 @@ __all__ = [
     "ScalableData",
     "ScalableModel",
     "load_recipe",
+    "recipe_from_dict",
     "recipe_names",
 ]
 
@@ -186,15 +187,22 @@ def load_recipe(name: str) -> Recipe:
     values = yaml.safe_load(text)
     if not isinstance(values, dict):
         raise ArgumentError(f"recipe {name} must be a mapping with the keys system, model, data, lfrnet, lcnet, outer")
-    sections = {
-        "model": ScalableModel,
-        "data": ScalableData,
-        "lfrnet": LfrnetStage,
-        "lcnet": LcnetStage,
-        "outer": OuterStage,
-    }
+    return recipe_from_dict({"name": stem, **values}, f"recipe {stem}")
+
+
+_SECTIONS = {
+    "model": ScalableModel,
+    "data": ScalableData,
+    "lfrnet": LfrnetStage,
+    "lcnet": LcnetStage,
+    "outer": OuterStage,
+}
+
+
+def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
+    """A recipe from plain values, as in a checkpoint. Raises ArgumentError for unknown or missing keys."""
     built = {
-        key: _build(sections[key], value, f"recipe {stem}, {key}") if key in sections else value
+        key: _build(_SECTIONS[key], value, f"{where}, {key}") if key in _SECTIONS else value
         for key, value in values.items()
     }
-    return _build(Recipe, {"name": stem, **built}, f"recipe {stem}")
+    return _build(Recipe, built, where)

@@ -73,7 +73,7 @@ def _prepare(
         photos = load_photos(data / recipe.data.photos)
         every, outer = recipe.data.held_out_photos, recipe.outer
         patches = Patches([p for i, p in enumerate(photos) if i % every], outer.batch, outer.side, outer.seed)
-        system = OuterSystem(recipe.model, outer, minutes or outer.minutes)
+        system = OuterSystem(recipe, minutes)
         system.start(torch.cat([batch for batch, _ in zip(patches, range(_START_BATCHES), strict=False)]))
         return system, patches, _centres(photos[::every], outer.side)
     training, held_out = _labelled(recipe, data)
@@ -81,13 +81,13 @@ def _prepare(
         lfrnet = recipe.lfrnet
         labels = {"coarse": training.coarse_names, "fine": training.fine_names, "parents": training.parents}
         return (
-            LfrnetSystem(recipe.model, lfrnet, minutes or lfrnet.minutes, labels),
+            LfrnetSystem(recipe, labels, minutes),
             Batches(training, lfrnet.batch, lfrnet.seed),
             held_out,
         )
     lcnet = recipe.lcnet
     return (
-        LcnetSystem(recipe.model, lcnet, minutes or lcnet.minutes, load_transform(recipe, folder)),
+        LcnetSystem(recipe, load_transform(folder), minutes),
         Batches(training, lcnet.batch, lcnet.seed),
         held_out,
     )

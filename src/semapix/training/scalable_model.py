@@ -13,7 +13,7 @@ from semapix.errors import ArgumentError
 from semapix.training.nets.entropy import LatentCoder
 from semapix.training.nets.layered import LayeredCompression
 from semapix.training.nets.outer import OuterUnit
-from semapix.training.recipe import Recipe, ScalableModel
+from semapix.training.recipe import Recipe, ScalableModel, recipe_from_dict
 from semapix.training.systems.lfrnet import SemanticTransform
 
 __all__ = ["TrainedScalable", "load_scalable", "load_transform", "read_checkpoint"]
@@ -65,15 +65,19 @@ def read_checkpoint(folder: Path, stage: str) -> dict[str, Any]:
     return checkpoint
 
 
+def _recipe(checkpoint: dict[str, Any]) -> Recipe:
+    return recipe_from_dict(checkpoint["recipe"], "the checkpoint's recipe")
+
+
 def _part(checkpoint: dict[str, Any], name: str) -> dict[str, torch.Tensor]:
     start = f"{name}."
     return {key[len(start) :]: value for key, value in checkpoint["state_dict"].items() if key.startswith(start)}
 
 
-def load_transform(recipe: Recipe, folder: Path) -> SemanticTransform:
+def load_transform(folder: Path) -> SemanticTransform:
     """The transform of stage `lfrnet`, batch norm folded into the convolutions."""
     checkpoint = read_checkpoint(folder, "lfrnet")
-    labels = checkpoint["labels"]
+    recipe, labels = _recipe(checkpoint), checkpoint["labels"]
     transform = SemanticTransform(recipe.model, len(labels["coarse"]), len(labels["fine"]))
     transform.load_state_dict(_part(checkpoint, "transform"))
     return fold_batch_norm(transform.eval())
@@ -92,15 +96,16 @@ def fold_batch_norm(transform: SemanticTransform) -> SemanticTransform:
     return transform
 
 
-def load_scalable(recipe: Recipe, folder: Path) -> TrainedScalable:
-    """All parts from the checkpoints of the three stages in `folder`."""
-    labels = read_checkpoint(folder, "lfrnet")["labels"]
+def load_scalable(folder: Path) -> TrainedScalable:
+    """All parts from the checkpoints of the three stages in `folder`. Raises ArgumentError when one is missing."""
+    checkpoint = read_checkpoint(folder, "lfrnet")
+    recipe, labels = _recipe(checkpoint), checkpoint["labels"]
     model = recipe.model
     compression = LayeredCompression(model)
     compression.load_state_dict(_part(read_checkpoint(folder, "lcnet"), "compression"))
     outer = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks)
     outer.load_state_dict(_part(read_checkpoint(folder, "outer"), "unit"))
-    transform = load_transform(recipe, folder)
+    transform = load_transform(folder)
     for part in (transform, compression, outer):
         part.eval().requires_grad_(False)
         _round_to_half(part)

@@ -50,9 +50,9 @@ def _principal_components(x: Tensor, count: int) -> Tensor:
 class OuterUnit(nn.Module):
     """Analysis, synthesis and entropy model of one outer scale.
 
-    `analyse`: scale and prediction, both (B, 3, H, W) in the range of `normalise`, H and W multiples of 64, to the
-    latent (B, M, H/16, W/16) and the hyper-latent (B, Z, H/64, W/64). `synthesise`: decoded latent and prediction to
-    the decoded scale.
+    `analyse`: scale and prediction, both (B, 3, H, W) in the range of `normalise`, H and W multiples of 16, to the
+    latent (B, M, H/16, W/16), from which `hyper_analysis` makes the hyper-latent (B, Z, ceil(H/64), ceil(W/64)).
+    `synthesise`: decoded latent and prediction to the decoded scale.
     """
 
     def __init__(self, channels: int, latents: int, hyper_latents: int, blocks: int) -> None:
@@ -116,13 +116,13 @@ class OuterUnit(nn.Module):
         ):
             nn.init.zeros_(convolution.bias)
 
-    def analyse(self, scale: Tensor, prediction: Tensor, level_scale: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+    def analyse(self, scale: Tensor, prediction: Tensor, level_scale: Tensor, gain: Tensor) -> Tensor:
         """`level_scale`: (B, C, 1, 1) and `gain`: (B, M, 1, 1), rows of `analysis_scale` and exp(`gain`)."""
         both = torch.cat([scale - prediction, prediction], dim=1)
         x = self.analysis_in(functional.pixel_unshuffle(both, _PATCH))
         x = self.analysis_fine(x) * level_scale
-        latent = self.analysis_coarse(x) * gain
-        return latent, self.hyper_analysis(latent)
+        latent: Tensor = self.analysis_coarse(x) * gain
+        return latent
 
     def synthesise(self, latent: Tensor, prediction: Tensor, level_scale: Tensor, inverse_gain: Tensor) -> Tensor:
         """The counterpart of `analyse`, with rows of `synthesis_scale` and exp(`inverse_gain`)."""

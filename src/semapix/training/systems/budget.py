@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import asdict
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor
 
+from semapix.training.recipe import LcnetStage, LfrnetStage, OuterStage, Recipe
+
 __all__ = ["BudgetedStage"]
+
+Stage = LfrnetStage | LcnetStage | OuterStage
 
 
 class BudgetedStage(lightning.LightningModule):
@@ -21,13 +26,15 @@ class BudgetedStage(lightning.LightningModule):
     where the longer schedule has it.
     """
 
-    def __init__(self, *, minutes: float, learning_rate: float, weight_decay: float, seed: int) -> None:
+    def __init__(self, recipe: Recipe, stage: Stage, minutes: float | None) -> None:
+        """`recipe`: kept in the checkpoint. `minutes`: the time budget, by default that of the recipe's `stage`."""
         super().__init__()
-        self._budget = 60.0 * minutes
-        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self.recipe = recipe
+        self._budget = 60.0 * (stage.minutes if minutes is None else minutes)
+        self._learning_rate, self._weight_decay = stage.learning_rate, stage.weight_decay
         self._used = 0.0
         self._tick: float | None = None
-        self.random = torch.Generator().manual_seed(seed)
+        self.random = torch.Generator().manual_seed(stage.seed)
         self.record: list[dict[str, float]] = []
 
     @property
@@ -68,6 +75,7 @@ class BudgetedStage(lightning.LightningModule):
         self.record.append({"minutes": round(self._used / 60, 2), "step": float(self.global_step), **row})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["recipe"] = asdict(self.recipe)
         checkpoint["seconds_used"] = self._used
         checkpoint["record"] = self.record
 

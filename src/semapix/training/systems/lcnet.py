@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from semapix.training.augment import random_view
 from semapix.training.nets.layered import QUALITIES, Decoded, LayeredCompression
-from semapix.training.recipe import LcnetStage, ScalableModel
+from semapix.training.recipe import Recipe
 from semapix.training.systems.budget import BudgetedStage
 from semapix.training.systems.lfrnet import SemanticTransform
 from semapix.training.systems.normalise import normalise
@@ -28,14 +28,13 @@ class LcnetSystem(BudgetedStage):
     Eq. 13 multiplies the rate by lambda; here the distortion is multiplied, so that lambda rises with quality.
     """
 
-    def __init__(self, model: ScalableModel, stage: LcnetStage, minutes: float, transform: SemanticTransform) -> None:
-        super().__init__(
-            minutes=minutes, learning_rate=stage.learning_rate, weight_decay=stage.weight_decay, seed=stage.seed
-        )
+    def __init__(self, recipe: Recipe, transform: SemanticTransform, minutes: float | None = None) -> None:
+        stage = recipe.lcnet
+        super().__init__(recipe, stage, minutes)
         self.stage = stage
-        self.side = model.core_side
+        self.side = recipe.model.core_side
         self.transform = transform.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-        self.compression = LayeredCompression(model)
+        self.compression = LayeredCompression(recipe.model)
         step = math.log(stage.lambda_high / stage.lambda_low) / (QUALITIES - 1)
         self.register_buffer("lambdas", stage.lambda_low * torch.exp(step * torch.arange(QUALITIES)))
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from semapix.training.augment import random_view
 from semapix.training.nets.heads import Head
 from semapix.training.nets.lifting import Lifting
-from semapix.training.recipe import LfrnetStage, ScalableModel
+from semapix.training.recipe import Recipe, ScalableModel
 from semapix.training.systems.budget import BudgetedStage
 from semapix.training.systems.normalise import normalise
 
@@ -46,15 +46,13 @@ class LfrnetSystem(BudgetedStage):
     also be coded: Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
     """
 
-    def __init__(self, model: ScalableModel, stage: LfrnetStage, minutes: float, labels: dict[str, list[Any]]) -> None:
+    def __init__(self, recipe: Recipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
         """`labels`: names of the `coarse` and `fine` labels, and `parents`, the coarse label of each fine one."""
-        super().__init__(
-            minutes=minutes, learning_rate=stage.learning_rate, weight_decay=stage.weight_decay, seed=stage.seed
-        )
-        self.stage = stage
-        self.side = model.core_side
+        super().__init__(recipe, recipe.lfrnet, minutes)
+        self.stage = recipe.lfrnet
+        self.side = recipe.model.core_side
         self.labels = labels
-        self.transform = SemanticTransform(model, len(labels["coarse"]), len(labels["fine"])).to(
+        self.transform = SemanticTransform(recipe.model, len(labels["coarse"]), len(labels["fine"])).to(
             memory_format=torch.channels_last
         )
 

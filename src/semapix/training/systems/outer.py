@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semapix.training.nets.outer import OUTER_LEVELS, OuterUnit
-from semapix.training.recipe import OuterStage, ScalableModel
+from semapix.training.recipe import Recipe
 from semapix.training.systems.budget import BudgetedStage
 from semapix.training.systems.normalise import normalise
 
@@ -35,11 +35,9 @@ class OuterSystem(BudgetedStage):
     quality levels; scales count by their pixels.
     """
 
-    def __init__(self, model: ScalableModel, stage: OuterStage, minutes: float) -> None:
-        super().__init__(
-            minutes=minutes, learning_rate=stage.learning_rate, weight_decay=stage.weight_decay, seed=stage.seed
-        )
-        self.stage = stage
+    def __init__(self, recipe: Recipe, minutes: float | None = None) -> None:
+        stage, model = recipe.outer, recipe.model
+        super().__init__(recipe, stage, minutes)
         self.unit = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks).to(
             memory_format=_MEMORY_FORMAT
         )
@@ -56,10 +54,10 @@ class OuterSystem(BudgetedStage):
         """Decoded scale, bits per pixel (B,) and mean squared error of 0..255 (B,)."""
         unit = self.unit
         scale = scale.contiguous(memory_format=_MEMORY_FORMAT)
-        latent, hyper = unit.analyse(
+        latent = unit.analyse(
             scale, prediction, unit.analysis_scale[level, :, None, None], unit.gain[level, :, None, None].exp()
         )
-        latent, rates = unit.coder(latent, hyper, level)
+        latent, rates = unit.coder(latent, unit.hyper_analysis(latent), level)
         decoded = unit.synthesise(
             latent,
             prediction,

@@ -1,0 +1,143 @@
+"""Work and size of every module of a model, counted from the graphs and integer networks of its bundle.
+
+    python benchmarks/macs.py --model BUNDLE -o results/macs.json
+
+kMAC per pixel: of the core for lifting, s1, s2, ... and heads; of the scale that it codes for `outer`, whose margins
+around tiles are not counted. All scales of a large picture together have 4/3 of its pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from _common import finish, parser, run
+
+from semapix.bundle import Bundle, find
+from semapix.evaluation.macs import Cost, entropy_cost, graph_cost
+from semapix.evaluation.records import Table
+
+SCALE = 512  # side of the picture that `outer` is counted with, in pixels
+STRIDE = 16  # pixels for one latent position of `outer`
+
+
+_PARTS = (("predict.", ""), ("", ".analysis"), ("", ".entropy"), ("", ".synthesis"))
+
+
+class Modules:
+    """Costs of all modules of a bundle, by name; an integer network is called after its unit, `s1.entropy`."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        core: dict[str, Any] = bundle.manifest["core"]
+        self.levels: int = core["levels"]
+        self.layers = [f"s{number + 1}" for number in range(len(core["band_shapes"]))]
+        self.tasks: list[dict[str, Any]] = bundle.manifest["tasks"]
+        self.core_pixels: int = core["side"] ** 2
+        self.cost: dict[str, Cost] = {}
+        for name in bundle.graph_names:
+            content = bundle.graph(name)
+            self.cost[name] = graph_cost(content, self._shapes(content))
+        for layer, (_, height, width) in zip(self.layers, core["latent_shapes"], strict=True):
+            self.cost[f"{layer}.entropy"] = entropy_cost(bundle.arrays(layer), height, width)
+        self.cost["outer.entropy"] = entropy_cost(bundle.arrays("outer"), SCALE // STRIDE, SCALE // STRIDE)
+
+    @staticmethod
+    def _shapes(content: bytes) -> list[list[int]]:
+        """The shapes of a graph's inputs; where they are free, those of a scale of SCALE x SCALE pixels."""
+        import onnx
+
+        shapes = []
+        for entry in onnx.load_model_from_string(content).graph.input:
+            sizes = [dimension.dim_value for dimension in entry.type.tensor_type.shape.dim]
+            side = SCALE if sizes[1] == 3 else SCALE // STRIDE
+            shapes.append([size or side for size in sizes])
+        return shapes
+
+    def pixels(self, name: str) -> int:
+        """The pixels that the cost of a module is for."""
+        return SCALE**2 if name.startswith("outer.") else self.core_pixels
+
+    def kmac(self, names: Iterable[str]) -> float:
+        """Thousands of multiply-accumulates for each pixel, of modules that count the same pixels."""
+        return sum(self.cost[name].macs / self.pixels(name) for name in names) / 1000
+
+    def look(self, layers: int) -> list[str]:
+        """What a task that reads so many layers runs, its head left out; s2 is predicted even if it is not read."""
+        read = self.layers[:layers]
+        return [*(f"{layer}.{part}" for layer in read for part in ("entropy", "synthesis")), "predict.s2"]
+
+    @property
+    def lifting(self) -> list[str]:
+        return [f"{part}{level + 1}" for level in range(self.levels) for part in ("predict", "update")]
+
+    @property
+    def in_order(self) -> list[str]:
+        """All modules, in the order in which a picture meets them."""
+        parts = [f"{kind}{layer}{part}" for layer in self.layers for kind, part in _PARTS]
+        order = [*self.lifting, *parts, "post"]
+        return sorted(self.cost, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+    @property
+    def decode(self) -> list[str]:
+        """What decoding the core runs."""
+        units = [f"{layer}.{part}" for layer in self.layers for part in ("entropy", "synthesis")]
+        return [*units, *(f"predict.{layer}" for layer in self.layers[1:]), *self.lifting, "post"]
+
+    @property
+    def encode(self) -> list[str]:
+        """What encoding the core runs: the transform, and the decoder in the loop, without post-processing."""
+        return [*self.lifting, *(f"{layer}.analysis" for layer in self.layers), *self.decode[:-1]]
+
+
+def main() -> None:
+    options = parser(__doc__, data=False, limit=False).parse_args()
+    modules = Modules(find(options.model))
+    operations = {
+        **{
+            f"look, {task['name']}": modules.kmac([*modules.look(task["layers"]), task["head"]])
+            for task in modules.tasks
+        },
+        "encode the machine layers": modules.kmac(
+            [*modules.lifting, *modules.look(2), *(f"{layer}.analysis" for layer in modules.layers[:2])]
+        ),
+        "encode the core": modules.kmac(modules.encode),
+        "decode the core": modules.kmac(modules.decode),
+        "encode an outer scale": modules.kmac(["outer.analysis", "outer.hyper", "outer.entropy"]),
+        "decode an outer scale": modules.kmac(["outer.entropy", "outer.synthesis"]),
+    }
+    side = find(options.model).manifest["core"]["side"]
+    table = [["module", "parameters", "kMAC / pixel", "of"]]
+    for name in modules.in_order:
+        cost = modules.cost[name]
+        of = "scale" if name.startswith("outer.") else "core"
+        table.append([name, f"{cost.parameters:,}", f"{modules.kmac([name]):.3f}", of])
+    once = sum(cost.parameters for name, cost in modules.cost.items() if name != "outer.hyper")
+    table.append(["**all**", f"{once:,}", "", ""])
+    for name, kmac in operations.items():
+        table.append([f"*{name}*", "", f"{kmac:.3f}", "scale" if "scale" in name else "core"])
+    finish(
+        options,
+        "macs",
+        table,
+        settings={
+            "core": f"{side}x{side} pixels",
+            "outer": f"counted for a scale of {SCALE}x{SCALE} pixels; a decoded scale is needed by the next one, so "
+            "encoding runs the synthesis of all scales but the last as well",
+            "all": "outer.hyper is a part of outer.analysis, too, and its parameters are counted once",
+            "counted": "convolutions and matrix products of the graphs; *.entropy are the integer networks",
+        },
+        results={"kmac_per_pixel": operations, "parameters": once},
+        tables={
+            "modules": Table(
+                ["module", "parameters", "macs", "pixels"],
+                [
+                    [name, modules.cost[name].parameters, modules.cost[name].macs, modules.pixels(name)]
+                    for name in modules.in_order
+                ],
+            )
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,66 @@
+"""Machine layers through files: the same bytes as in whole files, the same answers as the public face gives."""
+
+import numpy as np
+import pytest
+
+import semapix
+from semapix.bundle import Bundle
+from semapix.codecs._lifting import forward_step
+from semapix.codecs._pixels import normalise
+from semapix.errors import ArgumentError
+from semapix.evaluation.machine import MachineCoder, rank_of
+from semapix.graphs import OnnxGraphs
+from semapix.stream import Reader
+from tests.pictures import picture
+
+
+@pytest.fixture
+def bundle(tiny_bundle) -> Bundle:
+    return Bundle(tiny_bundle)
+
+
+def test_machine_layers_are_those_of_whole_files(bundle, tmp_path):
+    coder = MachineCoder(bundle, tmp_path)
+    for width, height in ((16, 16), (1, 1), (70, 40)):
+        pixels = picture(width, height)
+        coded = coder.encode(pixels)
+        prefix = Reader(coded).prefix(2)
+        assert semapix.encode(pixels, quality=1, model=bundle).to_bytes(2) == prefix
+        better = Reader(semapix.encode(pixels, quality=9, model=bundle).to_bytes())
+        assert [better.machine_layer(i) for i in (0, 1)] == [Reader(coded).machine_layer(i) for i in (0, 1)]
+        assert coder.machine_bytes(coded) + len(Reader(coded).header.pack()) == len(prefix)
+
+
+@pytest.mark.parametrize(("task", "layers"), [("coarse", 1), ("fine", 2)])
+def test_looks_read_a_file_that_ends_behind_the_layers_of_the_task(bundle, tmp_path, task, layers):
+    pixels = picture(70, 40)
+    coder = MachineCoder(bundle, tmp_path)
+    look = coder.look(coder.encode(pixels), task)
+    stream = semapix.open(tmp_path / f"{task}.spix", bundle)
+    assert look.bytes_read == (tmp_path / f"{task}.spix").stat().st_size
+    assert stream.to_bytes() == semapix.encode(pixels, quality=1, model=bundle).to_bytes(layers)
+    best = stream.look(task, top=1)[0].name
+    assert next(t for t in bundle.manifest["tasks"] if t["name"] == task)["labels"][np.argmax(look.scores)] == best
+
+
+def test_uncoded_scores_are_of_the_transform_alone(bundle, tmp_path):
+    graphs = OnnxGraphs(bundle)
+    pixels = picture(16, 16)
+    main = normalise(pixels)
+    for level in (1, 2):
+        main, _ = forward_step(graphs, level, main)
+    coder = MachineCoder(bundle, tmp_path)
+    assert coder.uncoded(pixels, "coarse") == pytest.approx(graphs.run("head.coarse", main[:, :4])[0][0], abs=1e-5)
+    assert coder.uncoded(pixels, "fine") == pytest.approx(graphs.run("head.fine", main)[0][0], abs=1e-5)
+
+
+def test_labels_of_other_data_are_refused(bundle, tmp_path):
+    coder = MachineCoder(bundle, tmp_path)
+    coder.check_labels("coarse", ["even", "odd"])
+    with pytest.raises(ArgumentError, match=r"task coarse has 2 labels \(even, odd, \.\.\.\) that are not the 3"):
+        coder.check_labels("coarse", ["a", "b", "c"])
+
+
+def test_ranks():
+    scores = np.array([0.5, 2.0, 0.5, -1.0], np.float32)
+    assert [rank_of(label, scores) for label in range(4)] == [1, 0, 2, 3]
