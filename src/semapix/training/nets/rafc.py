@@ -107,6 +107,7 @@ class RafcUnit(nn.Module):
             *up,
             nn.Conv2d(channels, bands, kernel, padding=margin),
         )
+        nn.init.normal_(self.synthesis[-1].weight, std=0.01)
         hyper_latents = max(4, latents // 3)
         self.hyper_analysis = nn.Sequential(
             nn.Conv2d(latents, channels, kernel, stride=2, padding=margin),

@@ -65,7 +65,9 @@ class LcnetSystem(BudgetedStage):
         feature_error = ((decoded.machine - main).square() / variance).mean()
         error = (decoded.core - core).square().mean(dim=(1, 2, 3)) * 64.0**2
         signal_rate = decoded.signal_bits / core[0, 0].numel()
-        signal = (signal_rate + self.lambdas[quality] * error).mean()
+        lambdas = self.lambdas[quality]
+        # Without the root, the finest levels would outweigh all others, and the machine layers.
+        signal = ((signal_rate + lambdas * error) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()
         machine = stage.semantic_weight * semantic + stage.feature_weight * feature_error
         loss = machine + stage.machine_rate_weight * decoded.machine_bits.mean() + stage.signal_weight * signal
         if batch_idx % 50 == 0:

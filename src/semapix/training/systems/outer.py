@@ -17,7 +17,6 @@ from semapix.training.systems.normalise import normalise
 __all__ = ["OuterSystem", "enlarge"]
 
 _QUALITIES = 9
-_MIDDLE_LAMBDA = 0.01
 _MEMORY_FORMAT = torch.channels_last
 
 
@@ -84,7 +83,7 @@ class OuterSystem(BudgetedStage):
             share = 4.0**-n
             lambdas = self.lambdas[finer]
             # Without the root, the finest levels would outweigh all others.
-            loss = loss + share * ((rate + lambdas * error) * (_MIDDLE_LAMBDA / lambdas).sqrt()).mean()
+            loss = loss + share * ((rate + lambdas * error) * (self.lambdas[_QUALITIES // 2] / lambdas).sqrt()).mean()
             weight += share
             below = decoded.detach().clamp(-2, 2)
         return loss / weight, rate, error

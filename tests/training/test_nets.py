@@ -1,0 +1,81 @@
+"""Networks: batch norm folds away, lifting reverts, estimated bits are real bytes, a good start is one."""
+
+import pytest
+import torch
+
+from semapix.bundle import Bundle
+from semapix.codecs import PictureInfo
+from semapix.codecs.scalable import Scalable
+from semapix.graphs import OnnxGraphs
+from semapix.training.nets.lifting import Lifting
+from semapix.training.nets.outer import OuterUnit
+from semapix.training.nets.rafc import NonLocal
+from semapix.training.recipe import load_recipe
+from semapix.training.scalable_model import fold_batch_norm
+from semapix.training.systems.lfrnet import SemanticTransform
+from semapix.training.systems.normalise import normalise
+from tests.pictures import picture
+
+
+def test_folding_batch_norm_changes_nothing():
+    torch.manual_seed(0)
+    transform = SemanticTransform(load_recipe("scalable-tiny").model, 3, 5)
+    x = torch.randn(8, 3, 16, 16)
+    for _ in range(3):
+        transform.lifting(x)  # moves the running statistics
+    transform.eval()
+    main, _ = transform.lifting(x)
+    folded, _ = fold_batch_norm(transform).lifting(x)
+    assert torch.allclose(main, folded, atol=1e-4)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in transform.modules())
+
+
+def test_lifting_reverts():
+    torch.manual_seed(0)
+    lifting = Lifting([8, 8, 8], [1, 2, 1]).eval()
+    x = torch.randn(2, 3, 24, 16)
+    assert torch.allclose(lifting.inverse(*lifting(x)), x, atol=1e-4)
+
+
+def test_lifting_refuses_unequal_lists():
+    with pytest.raises(ValueError, match=r"hidden \(=\[8\]\) and depth \(=\[1, 2\]\) must have one entry a level"):
+        Lifting([8], [1, 2])
+
+
+def test_attention_works_in_windows():
+    torch.manual_seed(0)
+    block = NonLocal(4)
+    torch.nn.init.normal_(block.out.weight)
+    x = torch.randn(1, 4, 32, 32)
+    parts = [block(x[:, :, a : a + 16, b : b + 16]) for a in (0, 16) for b in (0, 16)]
+    whole = torch.cat([torch.cat(parts[:2], dim=3), torch.cat(parts[2:], dim=3)], dim=2)
+    assert torch.allclose(block(x), whole, atol=1e-5)
+
+
+def test_estimated_bits_are_real_bytes(tiny_trained, tiny_bundle):
+    bundle = Bundle(tiny_bundle)
+    pixels = picture(16, 16)
+    layers = Scalable(bundle, OnnxGraphs(bundle)).encode(pixels, 4)
+    assert len(layers) == Scalable(bundle, OnnxGraphs(bundle)).layer_count(PictureInfo(16, 16, 4))
+    with torch.no_grad():
+        main, duals = tiny_trained.transform.lifting(
+            normalise(torch.from_numpy(pixels.transpose(2, 0, 1))[None].float())
+        )
+        decoded = tiny_trained.compression.eval()(tiny_trained.transform.lifting, main, duals, torch.tensor([3]))
+    machine = 8 * sum(map(len, layers.machine))
+    signal = 8 * sum(len(part) for parts in layers.signal for part in parts)
+    assert machine == pytest.approx(float(decoded.machine_bits[0]), abs=8 * len(layers.machine) + 2, rel=0.02)
+    assert signal == pytest.approx(float(decoded.signal_bits[0]), abs=8 * len(layers.signal) + 2, rel=0.02)
+
+
+def test_principal_components_are_a_good_start():
+    torch.manual_seed(0)
+    unit = OuterUnit(channels=24, latents=32, hyper_latents=4, blocks=1)
+    rows = torch.stack([torch.from_numpy(picture(64, 64, i).transpose(2, 0, 1)) for i in range(6)])
+    residuals = normalise(rows.float())
+    unit.start_from_principal_components(residuals)
+    nothing = torch.zeros_like(residuals)
+    ones = (torch.ones(1, 24, 1, 1), torch.ones(1, 32, 1, 1))
+    with torch.no_grad():
+        decoded = unit.synthesise(unit.analyse(residuals, nothing, *ones), nothing, *ones)
+    assert (decoded - residuals).square().mean() < 0.1 * residuals.square().mean()

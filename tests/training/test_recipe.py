@@ -1,0 +1,61 @@
+"""Recipes: the shipped ones load, wrong ones say what is wrong."""
+
+import dataclasses
+from importlib import resources
+
+import pytest
+import yaml
+
+from semapix.errors import ArgumentError
+from semapix.training.recipe import load_recipe, recipe_from_dict, recipe_names
+
+
+def test_every_shipped_recipe_loads():
+    names = recipe_names()
+    assert names == ["scalable", "scalable-paper", "scalable-tiny"]
+    for name in names:
+        recipe = load_recipe(name)
+        assert recipe.name == name
+        levels = len(recipe.model.lifting_hidden)
+        assert recipe.model.core_side % 2**levels == 0
+        assert len(recipe.model.unit_loops) == len(recipe.model.unit_latents) == levels + 2
+
+
+def test_a_recipe_opens_with_its_commands():
+    for name in recipe_names():
+        text = (resources.files("semapix.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+        for stage in ("lfrnet", "lcnet", "outer"):
+            assert f"#   semapix train {name} --stage {stage}" in text
+
+
+def test_the_paper_recipe_follows_eq_14():
+    model = load_recipe("scalable-paper").model
+    channels, sides = [24, 72, 96, 48, 24, 12, 6], [8, 8, 8, 16, 32, 64, 128]
+    for c, side, loops, latents in zip(channels, sides, model.unit_loops, model.unit_latents, strict=True):
+        assert loops == (side.bit_length() - 2) // 2
+        assert latents == c * side**2 // (4 * (side >> loops) ** 2)
+
+
+def test_a_recipe_survives_a_checkpoint():
+    recipe = load_recipe("scalable-tiny")
+    assert recipe_from_dict(dataclasses.asdict(recipe), "x") == recipe
+
+
+def test_errors_name_the_recipe_and_the_keys(tmp_path):
+    with pytest.raises(ArgumentError, match="unknown recipe 'best'; shipped recipes: scalable, scalable-paper"):
+        load_recipe("best")
+    with pytest.raises(ArgumentError, match=r"recipe .*missing.yaml does not exist"):
+        load_recipe(str(tmp_path / "missing.yaml"))
+    values = dataclasses.asdict(load_recipe("scalable-tiny"))
+    del values["name"]
+    values["lfrnet"]["speed"] = values["lfrnet"].pop("batch")
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ArgumentError, match=r"recipe mine, lfrnet: unknown keys \['speed'\], missing keys \['batch'\]"):
+        load_recipe(str(path))
+    path.write_text("just text")
+    with pytest.raises(ArgumentError, match="must be a mapping with the keys system, model"):
+        load_recipe(str(path))
+    path.write_text("model: 3")
+    with pytest.raises(ArgumentError, match="recipe mine, model must be a mapping, not 3"):
+        load_recipe(str(path))

@@ -1,0 +1,65 @@
+"""Training runs: resume, what each stage may change, errors."""
+
+import shutil
+
+import pytest
+import torch
+
+from semapix.errors import ArgumentError
+from semapix.training.recipe import load_recipe
+from semapix.training.run import train
+from semapix.training.scalable_model import load_scalable, read_checkpoint
+
+RECIPE = load_recipe("scalable-tiny")
+
+
+@pytest.fixture
+def run_folder(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("stage", ["lfrnet", "lcnet", "outer"])
+def test_a_stage_is_resumed(stage, run_folder, training_data):
+    before = read_checkpoint(run_folder, stage)
+    assert before["global_step"] == 2
+    train(RECIPE, stage, training_data, run_folder, steps=3)
+    after = read_checkpoint(run_folder, stage)
+    assert after["global_step"] == 3
+    assert after["seconds_used"] >= before["seconds_used"]
+    changed = [k for k, v in after["state_dict"].items() if not torch.equal(v, before["state_dict"][k])]
+    assert changed
+
+
+def test_a_stage_ends_when_its_minutes_are_used(run_folder, training_data):
+    train(RECIPE, "outer", training_data, run_folder, minutes=1e-4)
+    assert read_checkpoint(run_folder, "outer")["global_step"] <= 6
+
+
+def test_the_second_stage_leaves_the_first_alone(run_folder, training_data):
+    before = read_checkpoint(run_folder, "lcnet")["state_dict"]
+    train(RECIPE, "lcnet", training_data, run_folder, steps=4)
+    after = read_checkpoint(run_folder, "lcnet")["state_dict"]
+    frozen = [k for k in before if k.startswith("transform.")]
+    assert len(frozen) > 20
+    assert all(torch.equal(before[k], after[k]) for k in frozen)
+
+
+def test_weights_are_those_of_half_precision(tiny_run):
+    trained = load_scalable(tiny_run)
+    for part in (trained.transform, trained.outer.analysis_in, trained.compression.post):
+        for parameter in part.parameters():
+            assert torch.equal(parameter, parameter.half().float())
+
+
+def test_errors_name_the_way_out(training_data, tmp_path):
+    with pytest.raises(ArgumentError, match=r"stage \(='all'\) must be one of: lfrnet, lcnet, outer"):
+        train(RECIPE, "all", training_data, tmp_path)
+    with pytest.raises(ArgumentError, match=r"labels.json does not exist; --data must name the folder above objects/"):
+        train(RECIPE, "lfrnet", tmp_path, tmp_path)
+    with pytest.raises(ArgumentError, match=r"no Parquet file with photos; --data must name the folder above"):
+        train(RECIPE, "outer", tmp_path, tmp_path)
+    with pytest.raises(ArgumentError, match=r"lfrnet.ckpt does not exist; make it with: semapix train"):
+        train(RECIPE, "lcnet", training_data, tmp_path)
+    with pytest.raises(ArgumentError, match=r"lfrnet.ckpt does not exist"):
+        load_scalable(tmp_path)
