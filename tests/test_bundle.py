@@ -57,3 +57,28 @@ def test_nothing_is_overwritten(tmp_path):
     save(tmp_path / "x.spxm")
     with pytest.raises(OutputError, match="exists"):
         save(tmp_path / "x.spxm")
+
+
+def test_no_flipped_byte_gets_through_as_another_error(tmp_path):
+    save(tmp_path / "x.spxm")
+    content = (tmp_path / "x.spxm").read_bytes()
+    refused = 0
+    for position in range(0, len(content)):
+        damaged = bytearray(content)
+        damaged[position] ^= 0x21
+        (tmp_path / "y.spxm").write_bytes(damaged)
+        try:
+            bundle = Bundle(tmp_path / "y.spxm")
+            bundle.graph("g")
+            bundle.arrays("a")
+        except BrokenBundle:
+            refused += 1
+    assert refused > len(content) // 2
+
+
+@pytest.mark.parametrize("manifest", ["[]", "null", "{", "{}", '{"bundle_format": 1}'])
+def test_a_manifest_that_is_none_is_refused(manifest, tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.spxm", "w") as archive:
+        archive.writestr("manifest.json", manifest)
+    with pytest.raises(BrokenBundle, match=r"x.spxm: (not an intact bundle|its manifest lacks name, codec)"):
+        Bundle(tmp_path / "x.spxm")

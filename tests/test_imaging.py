@@ -596,3 +596,8 @@ def test_tiles_refuse(arguments: tuple[int, int, int, int]) -> None:
     expected = f"height (={height}), width (={width}) and tile (={tile}) must be at least 1, halo (={halo}) at least 0"
     with pytest.raises(ArgumentError, match=re.escape(expected) + "$"):
         list(tiles(height, width, tile, halo))
+
+
+def test_very_thin_pictures_are_refused():
+    with pytest.raises(ImageError, match="1x65536 pixels; a side may have 65535 at most"):
+        load(np.zeros((65536, 1, 3), np.uint8))

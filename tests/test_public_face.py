@@ -10,7 +10,17 @@ from PIL import Image
 
 import semapix
 from semapix.bundle import Bundle
-from semapix.errors import ArgumentError, ImageError, OutputError, StreamError, TruncatedStream, UnknownModel
+from semapix.errors import (
+    ArgumentError,
+    ChecksumMismatch,
+    CorruptLayer,
+    ImageError,
+    OutputError,
+    StreamError,
+    TruncatedStream,
+    UnknownModel,
+)
+from semapix.stream import write
 from tests.pictures import picture
 
 PUBLIC = ["Label", "SemapixError", "Stream", "encode", "look", "models", "open"]
@@ -163,3 +173,39 @@ def test_errors_name_the_value_and_the_way_out(content, tiny_bundle, tmp_path):
     (tmp_path / "there").write_bytes(b"")
     with pytest.raises(OutputError, match="exists"):
         semapix.open(content).save(tmp_path / "there")
+
+
+def test_a_header_that_contradicts_the_codec_is_refused(stream, tiny_bundle):
+    layers = [stream._reader.machine_layer(i) for i in range(2)]
+    fields = {
+        "codec": 1,
+        "quality": 5,
+        "fingerprint": stream.header.fingerprint,
+        "width": 16,
+        "height": 16,
+        "machine": layers,
+        "signal": [[b""], [b""]],
+    }
+    semapix.open(write(**fields), tiny_bundle).image()
+    wrong = {
+        "says codec 7, its model is for codec 1": {"codec": 7},
+        "says quality 0, which must lie between 1 and 9": {"quality": 0},
+        "has 1 machine layers, codec scalable has 2": {"machine": layers[:1]},
+        "says 70000x16 pixels; a side has 65535 at most": {"width": 70_000},
+        "has 5 layers, a picture of this size has 4": {"signal": [[b""]] * 3},
+        "layer s3 has 2 sub-layers": {"signal": [[b"", b""]]},
+    }
+    for text, change in wrong.items():
+        with pytest.raises(CorruptLayer, match=text):
+            semapix.open(write(**{**fields, **change}), tiny_bundle).image()
+
+
+def test_a_damaged_index_leaves_the_machine_layers_alone(content, tiny_bundle):
+    ends = [layer.end for layer in semapix.open(content).layers]
+    damaged = bytearray(content)
+    damaged[ends[1] + 6] ^= 1
+    stream = semapix.open(bytes(damaged), tiny_bundle)
+    assert stream.image(2).size == (90, 61)
+    assert stream.to_bytes(2) == content[: ends[1]]
+    with pytest.raises(ChecksumMismatch, match="second index"):
+        stream.image()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -9,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from semapix.bundle import FINGERPRINT_BYTES, Bundle, by_fingerprint, find, installed
-from semapix.codecs import CODECS, Codec, Layers, PictureInfo, open_codec
-from semapix.errors import ArgumentError, TruncatedStream
+from semapix.bundle import FINGERPRINT_BYTES, Bundle, by_fingerprint, default_for, find, installed
+from semapix.codecs import CODECS, QUALITIES, Codec, Layers, PictureInfo, open_codec
+from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
 from semapix.files import atomic_write
-from semapix.imaging import ImageLike, load
+from semapix.imaging import MAX_SIDE, ImageLike, load
 from semapix.stream import EXIF, ICC, FrontHeader, LayerInfo, Reader, SourceLike, write
 from semapix.tasks import Label, Task, top_labels
 
@@ -90,9 +91,12 @@ class Stream:
         Raises ArgumentError when `layers` is not between 1 and the number of layers, TruncatedStream when the file
         ends before them.
         """
-        fetched = self._fetch(self._count(layers))
-        picture = Image.fromarray(self._open_codec().image(fetched, self._info))
-        metadata = self._reader.metadata
+        count, codec = self._count(layers), self._open_codec()
+        whole = codec.layer_count(self._info)
+        if count > whole:
+            raise CorruptLayer(f"{self._reader.name}: has {count} layers, a picture of this size has {whole}")
+        picture = Image.fromarray(codec.image(self._fetch(count), self._info))
+        metadata = self._reader.metadata if layers is None else {}
         if ICC in metadata:
             picture.info["icc_profile"] = metadata[ICC]
         if EXIF in metadata:
@@ -122,7 +126,19 @@ class Stream:
 
     def _open_codec(self) -> Codec:
         if self._codec is None:
-            self._codec = open_codec(self.model)
+            codec, header, name = open_codec(self.model), self.header, self._reader.name
+            if header.codec != codec.number:
+                raise CorruptLayer(f"{name}: says codec {header.codec}, its model is for codec {codec.number}")
+            if len(header.machine_lengths) != codec.machine_layers:
+                raise CorruptLayer(
+                    f"{name}: has {len(header.machine_lengths)} machine layers, codec {codec.name} has "
+                    f"{codec.machine_layers}"
+                )
+            if not 1 <= header.quality <= QUALITIES:
+                raise CorruptLayer(f"{name}: says quality {header.quality}, which must lie between 1 and {QUALITIES}")
+            if max(header.width, header.height) > MAX_SIDE:
+                raise CorruptLayer(f"{name}: says {header.width}x{header.height} pixels; a side has {MAX_SIDE} at most")
+            self._codec = codec
         return self._codec
 
     def _count(self, layers: int | None) -> int:
@@ -132,6 +148,9 @@ class Stream:
             if whole == 0:
                 raise TruncatedStream(f"{self._reader.name}: ends before its first layer does")
             return whole
+        layers = index(layers)
+        if 1 <= layers <= len(self.header.machine_lengths):
+            return layers  # without a look at the second index, which may be damaged
         declared = len(self.layers)
         if not 1 <= layers <= declared:
             raise ArgumentError(f"layers (={layers}) must lie between 1 and {declared}, the layers of this file")
@@ -155,8 +174,8 @@ def encode(image: ImageLike, codec: str = "scalable", quality: int = 5, model: M
     Raises ImageError for what is no picture, ArgumentError for a quality or codec out of range, UnknownModel.
     """
     bundle = choose_model(codec, model)
-    if not 1 <= quality <= 9:
-        raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and 9 (best picture)")
+    if index(quality) not in range(1, QUALITIES + 1):
+        raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
     picture = load(image)
     height, width = picture.pixels.shape[:2]
     layers = open_codec(bundle).encode(picture.pixels, quality)
@@ -181,7 +200,7 @@ def choose_model(codec: str, model: ModelLike | None = None) -> Bundle:
     """
     if codec not in CODECS:
         raise ArgumentError(f"no codec is called {codec!r}; there are: {', '.join(CODECS)}")
-    bundle = _bundle(codec if model is None else model)
+    bundle = default_for(codec) if model is None else _bundle(model)
     if bundle.codec != codec:
         raise ArgumentError(f"model {bundle.name} is for codec {bundle.codec}, not {codec}")
     return bundle

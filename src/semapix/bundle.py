@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from semapix.errors import BrokenBundle, UnknownModel
 from semapix.files import atomic_write
 
-__all__ = ["FINGERPRINT_BYTES", "Bundle", "by_fingerprint", "find", "installed", "save_bundle"]
+__all__ = ["FINGERPRINT_BYTES", "Bundle", "by_fingerprint", "default_for", "find", "installed", "save_bundle"]
 
 FINGERPRINT_BYTES = 4
 """How many bytes of the fingerprint a codestream carries."""
@@ -49,13 +49,22 @@ class Bundle:
             text = self._archive.read(_MANIFEST)
             self.manifest: dict[str, Any] = json.loads(text)
             version = self.manifest["bundle_format"]
+            missing = [key for key in ("name", "codec", "tasks", "members") if key not in self.manifest]
         except FileNotFoundError:
             raise UnknownModel(f"{self.path}: no such bundle") from None
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        except Exception as error:  # a damaged archive raises anything, from zlib.error to RecursionError
             raise BrokenBundle(f"{self.path}: not an intact bundle ({error})") from None
         if version != _FORMAT:
             raise BrokenBundle(f"{self.path}: bundle format {version}, this release reads {_FORMAT}")
+        if missing:
+            raise BrokenBundle(f"{self.path}: its manifest lacks {', '.join(missing)}")
         self.fingerprint = hashlib.sha256(text).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bundle) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
 
     @property
     def name(self) -> str:
@@ -71,7 +80,7 @@ class Bundle:
         try:
             content = self._archive.read(member)
             wanted = self.manifest["members"][member]
-        except (KeyError, zipfile.BadZipFile, OSError) as error:
+        except Exception as error:  # as above
             raise BrokenBundle(f"{self.path}: member {member} cannot be read ({error})") from None
         if hashlib.sha256(content).hexdigest() != wanted:
             raise BrokenBundle(f"{self.path}: member {member} was changed")
@@ -104,7 +113,7 @@ def save_bundle(
     members: dict[str, bytes] = {f"graphs/{name}.onnx": content for name, content in graphs.items()}
     for name, group in arrays.items():
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **group)
+        np.savez(buffer, **dict(group))  # type: ignore[arg-type]
         members[f"arrays/{name}.npz"] = buffer.getvalue()
     hashes = {name: hashlib.sha256(members[name]).hexdigest() for name in sorted(members)}
     text = json.dumps({"bundle_format": _FORMAT, **manifest, "members": hashes}, indent=1, sort_keys=True)
@@ -132,6 +141,14 @@ def find(model: str | PathLike[str]) -> Bundle:
         return Bundle(model)
     names = ", ".join(bundle.name for bundle in installed()) or "none"
     raise UnknownModel(f"no model is called {str(model)!r}; installed: {names}; or give the path of a .spxm file")
+
+
+def default_for(codec: str) -> Bundle:
+    """The first installed bundle that is for a codec. Raises UnknownModel."""
+    for bundle in installed():
+        if bundle.codec == codec:
+            return bundle
+    raise UnknownModel(f"no model for codec {codec} is installed; name a bundle: --model FILE.spxm")
 
 
 def by_fingerprint(start: bytes) -> Bundle:

@@ -52,6 +52,9 @@ ImageLike: TypeAlias = str | PathLike[str] | bytes | BinaryIO | Image.Image | Pi
 MAX_PIXELS = 50 * 2**20
 """The largest picture that `load` takes by default, in pixels."""
 
+MAX_SIDE = 65_535
+"""The longest side of a picture: very thin ones would cost many times the memory of others."""
+
 # Formats that Pillow hands to another program to be drawn, which no untrusted file should start.
 _DRAWINGS = ("EPS", "WMF")
 _EXIF_PREFIX = b"Exif\0\0"
@@ -123,6 +126,8 @@ def _label(name: str | None) -> str:
 def _check_size(width: int, height: int, name: str | None, max_pixels: int) -> None:
     if width * height == 0:
         raise ImageError(f"{_label(name)}: has no pixels ({width}x{height})")
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(f"{_label(name)}: {width}x{height} pixels; a side may have {MAX_SIDE} at most")
     if width * height > max_pixels:
         raise ImageError(
             f"{_label(name)}: {width}x{height} is {width * height} pixels, more than the limit of {max_pixels}"

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
 from semapix.bundle import Bundle
 from semapix.codecs import _outer
 from semapix.codecs._outer import OuterCodec, scale_sizes
 from semapix.codecs._unit import load_tables
 from semapix.graphs import OnnxGraphs
-from semapix.imaging import resize
+from semapix.training.export import export_scalable
+from semapix.training.scalable_model import new_scalable
 from tests.pictures import picture
 
 
@@ -26,16 +28,23 @@ def test_sizes_double_from_the_core_on(width, height, sizes):
     assert scale_sizes(width, height, 64) == sizes
 
 
-def test_tiles_do_not_show(tiny_bundle, monkeypatch):
-    bundle = Bundle(tiny_bundle)
+def test_tiles_do_not_show(tiny_trained, monkeypatch, tmp_path):
+    # Weights far from the identity, so that a margin that is too small would show.
+    trained = new_scalable(tiny_trained.recipe, {"coarse": ["a"], "fine": ["b"], "parents": [0]})
+    torch.manual_seed(0)
+    for parameter in trained.outer.parameters():
+        if parameter.ndim == 4:
+            parameter.data = torch.randn_like(parameter) / np.sqrt(parameter[0].numel())
+    export_scalable(trained, tmp_path / "random.spxm")
+    bundle = Bundle(tmp_path / "random.spxm")
     outer = OuterCodec(bundle, OnnxGraphs(bundle), load_tables(bundle))
-    pixels = picture(300, 210)
-    below = resize(pixels, (150, 105), "box")
-    sizes = [(300, 210)]
-    whole = outer.encode(pixels, below, sizes, 9)
-    picture_of_whole = outer.decode(whole, below, sizes, 9)
+    scale, prediction = picture(300, 210), picture(300, 210, seed=1)
+    latent = outer._analyse(scale, prediction, 8)
+    decoded = outer._synthesise(latent, prediction, 8)
     monkeypatch.setattr(_outer, "_TILE", 64)
-    tiled = outer.encode(pixels, below, sizes, 9)
-    assert abs(len(tiled[0]) - len(whole[0])) <= 8  # encoders may differ at rounding ties
-    again = outer.decode(whole, below, sizes, 9)
-    assert np.abs(again.astype(int) - picture_of_whole.astype(int)).max() <= 1
+    spread = np.abs(latent).max()
+    assert np.abs(outer._analyse(scale, prediction, 8) - latent).max() < 1e-4 * spread
+    assert np.abs(outer._synthesise(latent, prediction, 8).astype(int) - decoded).max() <= 1
+    outer._margin = 16
+    assert np.abs(outer._analyse(scale, prediction, 8) - latent).max() > 1e-3 * spread
+    assert np.abs(outer._synthesise(latent, prediction, 8).astype(int) - decoded).max() > 1

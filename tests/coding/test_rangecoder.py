@@ -74,3 +74,12 @@ def test_garbage_decodes_to_integers_or_to_an_error():
             outcomes.append(str(error))
     assert len(outcomes) == 200
     assert all(x == "500" or "bytes end before" in x or "escaped value is longer" in x for x in outcomes)
+
+
+def test_an_escape_beyond_32_bits_is_damage():
+    tables = TableBank([gaussian_counts()[63]])
+    symbols = RangeEncoder(tables)
+    symbols._coder.encode(np.array([2 * tables.reach(0) + 1], np.int32), tables.model(0))
+    symbols._escape(2**31, 1)
+    with pytest.raises(CorruptLayer, match=r"an escaped value of magnitude .* does not fit into 32 bits"):
+        RangeDecoder(symbols.finish(), tables).decode(np.zeros(1, np.uint8))

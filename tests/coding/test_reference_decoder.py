@@ -22,7 +22,7 @@ class ReferenceDecoder:
         scale = self.range >> 24
         q = (self.point - self.low) % 2**64 // scale
         left = 0
-        for symbol, count in enumerate(counts):
+        for symbol, count in enumerate(counts):  # noqa: B007
             if q < left + count:
                 break
             left += count

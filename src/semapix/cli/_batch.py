@@ -29,6 +29,9 @@ def for_each(files: Sequence[str], work: Callable[[str], None]) -> int:
             except SemapixError as error:
                 complain(error, file)
                 failed += 1
+            except (OSError, MemoryError) as error:  # of this file; the others may still be done
+                complain(SemapixError(str(error) or "not enough memory"), file)
+                failed += 1
     if failed == 0:
         return 0
     return 1 if failed < len(files) else 2

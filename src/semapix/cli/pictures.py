@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -98,10 +97,10 @@ def decode(
     import semapix
     from semapix.bundle import find
     from semapix.files import check_output
-    from semapix.imaging import ENDINGS, save
+    from semapix.imaging import check_ending, save
 
-    if not is_directory(out) and Path(out).suffix.lower() not in ENDINGS:
-        raise ArgumentError(f"{out}: the name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    if not is_directory(out):
+        check_ending(out)
     bundle = None if model is None else find(model)
 
     def decode_one(file: str) -> None:

@@ -45,6 +45,10 @@ def train(
         float | None,
         typer.Option(min=0.01, metavar="N", help="Time budget. By default the recipe's.", show_default=False),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="BUNDLE", help="Name or path of a model to start from.", show_default=False),
+    ] = None,
 ) -> None:
     """Train one stage of a model.
 
@@ -52,10 +56,12 @@ def train(
 
     Example: semapix train scalable --stage lfrnet --data data -o runs/scalable
     """
+    from semapix.bundle import find
+
     with _training_packages():
         from semapix.training.recipe import load_recipe
         from semapix.training.run import train as run
-    run(load_recipe(recipe), stage.value, data, out, minutes)
+    run(load_recipe(recipe), stage.value, data, out, minutes=minutes, start=find(start) if start else None)
 
 
 def export(

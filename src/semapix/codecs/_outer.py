@@ -25,7 +25,6 @@ Pixels = NDArray[np.uint8]
 
 _STRIDE = 16  # pixels for one latent position
 _TILE = 512
-_MARGIN = 64  # the field of view of analysis and of synthesis reaches 64 pixels beyond a tile
 
 
 def scale_sizes(width: int, height: int, side: int) -> list[tuple[int, int]]:
@@ -50,6 +49,7 @@ class OuterCodec:
         self._latents: int = outer["latents"]
         self._levels: int = outer["levels"]
         self._finer: int = outer["finer_by_scale"]
+        self._margin: int = outer["margin"]
 
     def level(self, quality: int, scales_above: int) -> int:
         """The unit's quality level for a scale: smaller scales are coded more finely, for all others rest on them."""
@@ -91,7 +91,7 @@ class OuterCodec:
         rows = (unit.row("analysis_scale", level), unit.row("gain", level))
         height, width = scale.shape[:2]
         latent = np.empty((1, self._latents, -(-height // _STRIDE), -(-width // _STRIDE)), np.float32)
-        for inner, outer in tiles(height, width, _TILE, _MARGIN):
+        for inner, outer in tiles(height, width, _TILE, self._margin):
             view = normalise(pad_to(outer.of(scale), _STRIDE))
             seen = normalise(pad_to(outer.of(prediction), _STRIDE))
             result = unit.graph("analysis", view, seen, *rows)[0]
@@ -106,7 +106,7 @@ class OuterCodec:
         rows = (unit.row("synthesis_scale", level), unit.row("inverse_gain", level))
         height, width = prediction.shape[:2]
         picture = np.empty_like(prediction)
-        for inner, outer in tiles(height, width, _TILE, _MARGIN):
+        for inner, outer in tiles(height, width, _TILE, self._margin):
             seen = normalise(pad_to(outer.of(prediction), _STRIDE))
             top, left = outer.top // _STRIDE, outer.left // _STRIDE
             part = latent[:, :, top : top + seen.shape[2] // _STRIDE, left : left + seen.shape[3] // _STRIDE]

@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Codec", "Layers", "PictureInfo"]
+__all__ = ["QUALITIES", "Codec", "Layers", "PictureInfo"]
+
+QUALITIES = 9
+"""Quality goes from 1, the smallest file, to this, the best picture."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class Codec(ABC):
 
     number: ClassVar[int]
     """Number of the system in the front header, 0 to 15."""
+
+    machine_layers: ClassVar[int]
+    """How many machine layers its codestreams have."""
 
     @abstractmethod
     def encode(self, pixels: NDArray[np.uint8], quality: int) -> Layers:

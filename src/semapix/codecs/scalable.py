@@ -17,7 +17,7 @@ from semapix.codecs._core import MACHINE_LAYERS, CoreCodec
 from semapix.codecs._outer import OuterCodec, scale_sizes
 from semapix.codecs._unit import load_tables
 from semapix.codecs.base import Codec, Layers, PictureInfo
-from semapix.errors import ArgumentError, TruncatedStream
+from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
 from semapix.graphs import Graphs
 from semapix.imaging import resize
 from semapix.tasks import Task
@@ -32,6 +32,7 @@ class Scalable(Codec):
 
     name = "scalable"
     number = 1
+    machine_layers = MACHINE_LAYERS
 
     def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
         self._bundle, self._graphs = bundle, graphs
@@ -122,7 +123,12 @@ class Scalable(Codec):
 
 def _payloads(layers: Layers) -> list[bytes]:
     """All layers as one list; each signal layer of this system is one sub-layer."""
-    return [*layers.machine, *(sublayers[0] for sublayers in layers.signal)]
+    signal = []
+    for number, sublayers in enumerate(layers.signal, start=len(layers.machine) + 1):
+        if len(sublayers) != 1:
+            raise CorruptLayer(f"layer s{number} has {len(sublayers)} sub-layers; those of codec scalable have one")
+        signal.append(sublayers[0])
+    return [*layers.machine, *signal]
 
 
 def _need(have: int, wanted: int) -> None:

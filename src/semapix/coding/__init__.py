@@ -1,15 +1,24 @@
 """Numbers to bytes and back, exact on every machine: range coder, tables, integer networks, latent models."""
 
-from semapix.coding._integer import FRACTION_BITS, IntegerConv, IntegerNetwork, PixelShuffle
+from semapix.coding._integer import (
+    ACTIVATION_LIMIT,
+    FRACTION_BITS,
+    WEIGHT_BITS,
+    IntegerConv,
+    IntegerNetwork,
+    PixelShuffle,
+)
 from semapix.coding._latents import LatentModel, anchors
 from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
 from semapix.coding._tables import LEVELS, SCALE_HIGH, SCALE_LOW, TableBank, gaussian_counts, scale_of_level
 
 __all__ = [
+    "ACTIVATION_LIMIT",
     "FRACTION_BITS",
     "LEVELS",
     "SCALE_HIGH",
     "SCALE_LOW",
+    "WEIGHT_BITS",
     "IntegerConv",
     "IntegerNetwork",
     "LatentModel",

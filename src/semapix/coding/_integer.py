@@ -27,7 +27,7 @@ WEIGHT_BITS = 12
 ACTIVATION_LIMIT = 2**15 - 1
 """Activations lie between -limit and limit (in units of 2^-6)."""
 
-_STRIP = 2**16  # columns of one matrix product; bounds the memory of im2col
+_STRIP = 2**14  # positions in one matrix product; bounds the memory of im2col
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,19 @@ class IntegerConv:
         margin = size // 2
         padded = np.pad(x, ((0, 0), (margin, margin), (margin, margin))) if margin else x
         result = np.empty((outputs, height, width))
-        rows = max(1, _STRIP // max(1, width))
+        columns = min(width, _STRIP)
+        rows = max(1, _STRIP // columns)
         for top in range(0, height, rows):
-            count = min(rows, height - top)
-            strip = padded[:, top : top + count + 2 * margin]
-            windows = np.lib.stride_tricks.sliding_window_view(strip, (size, size), axis=(1, 2))
-            columns = windows.transpose(0, 3, 4, 1, 2).reshape(inputs * size * size, count * width)
-            sums = matrix @ columns + bias
-            # Powers of two scale exactly, so this is the integer shift (sums + half) >> WEIGHT_BITS.
-            rounded = np.floor(sums * 2.0**-WEIGHT_BITS + 0.5)
-            result[:, top : top + count] = rounded.clip(low, ACTIVATION_LIMIT).reshape(outputs, count, width)
+            for left in range(0, width, columns):
+                tall, wide = min(rows, height - top), min(columns, width - left)
+                part = padded[:, top : top + tall + 2 * margin, left : left + wide + 2 * margin]
+                windows = np.lib.stride_tricks.sliding_window_view(part, (size, size), axis=(1, 2))
+                unrolled = windows.transpose(0, 3, 4, 1, 2).reshape(inputs * size * size, tall * wide)
+                # Powers of two scale exactly, so this is the integer shift (sum + half) >> WEIGHT_BITS.
+                rounded = np.floor((matrix @ unrolled + bias) * 2.0**-WEIGHT_BITS + 0.5)
+                result[:, top : top + tall, left : left + wide] = rounded.clip(low, ACTIVATION_LIMIT).reshape(
+                    outputs, tall, wide
+                )
         return result
 
 

@@ -22,6 +22,8 @@ __all__ = ["HYPER_STRIDE", "LatentModel", "anchors"]
 HYPER_STRIDE = 4
 """One hyper-latent position stands for 4x4 latent positions."""
 
+_LARGEST = 2.0**30
+
 _LEVEL_SHIFT = 3  # a network's output of 1.0 (64 units) is eight table levels
 
 _NETWORKS = ("hyper", "first", "context", "second")
@@ -76,7 +78,8 @@ class LatentModel:
 
         def symbols(levels: NDArray[np.uint8], values: NDArray[Any] | None) -> NDArray[np.int32]:
             assert values is not None
-            rounded = np.rint(values).astype(np.int32)
+            # What a float network cannot mean (not a number, infinity) must not become garbage in the file.
+            rounded = np.rint(np.nan_to_num(values).clip(-_LARGEST, _LARGEST)).astype(np.int32)
             coder.encode(rounded, levels)
             return rounded
 

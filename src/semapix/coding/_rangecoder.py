@@ -117,4 +117,6 @@ class RangeDecoder:
         for _ in range(length):
             excess = excess << 1 | self._bit()
         magnitude = excess + reach
+        if magnitude >= 2**31:
+            raise CorruptLayer(f"an escaped value of magnitude {magnitude} does not fit into 32 bits")
         return -magnitude if negative else magnitude

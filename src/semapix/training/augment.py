@@ -16,15 +16,16 @@ def random_view(
 ) -> Tensor:
     """Crop, resize, mirror, and change the colours and the sharpness of each picture at random.
 
-    `pictures`: (B, 3, H, W) float, 0 to 255. `smallest_area`: smallest crop as a share of the picture's area;
-    aspect ratios lie between 3/4 and 4/3. `jitter`: largest relative change of brightness, contrast and saturation.
-    Half of the pictures are blurred slightly: pictures of different origin differ in sharpness, and a classifier must
-    not learn the origin. Returns (B, 3, side, side) in the same range.
+    `pictures`: (B, 3, H, W) float, 0 to 255. `smallest_area`: smallest crop as a share of the picture's area; aspect
+    ratios lie between 3/4 and 4/3. `jitter`: largest relative change of brightness, contrast and saturation.
+    `generator`: on the processor, wherever the pictures are. Half of the pictures are blurred slightly: pictures of
+    different origin differ in sharpness, and a classifier must not learn the origin. Returns (B, 3, side, side) in the
+    same range.
     """
     batch, device = pictures.shape[0], pictures.device
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(batch, generator=generator, device=device) * (high - low) + low
+        return torch.rand(batch, generator=generator).to(device) * (high - low) + low
 
     area = uniform(smallest_area, 1.0)
     ratio = torch.exp(uniform(math.log(3 / 4), math.log(4 / 3)) / 2)

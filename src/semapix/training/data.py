@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -103,6 +105,11 @@ def load_labelled(folder: Path, pattern: str, side: int) -> LabelledPictures:
     return LabelledPictures(pictures, np.asarray(parents, np.int64)[labels], labels, coarse_names, fine_names, parents)
 
 
+def _own_random(seed: int) -> np.random.Generator:
+    """A generator that differs between devices and between runs, so that a resumed stage sees new batches."""
+    return np.random.default_rng([seed, int(os.environ.get("LOCAL_RANK", "0")), time.time_ns()])
+
+
 class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """An endless row of random batches: uint8 pictures (B, 3, S, S), coarse and fine labels (B,).
 
@@ -121,7 +128,7 @@ class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         self._batch, self._seed = batch, seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        rng = np.random.default_rng(self._seed)
+        rng = _own_random(self._seed)
         while True:
             # One pass: every picture at most once, those of over-represented classes with probability below one.
             chosen = np.flatnonzero(rng.random(len(self._weights)) < self._weights)
@@ -176,6 +183,6 @@ class Patches(IterableDataset[Tensor]):
         return crop.transpose(2, 0, 1)
 
     def __iter__(self) -> Iterator[Tensor]:
-        rng = np.random.default_rng(self._seed)
+        rng = _own_random(self._seed)
         while True:
             yield torch.from_numpy(np.stack([self._patch(rng) for _ in range(self._batch)]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from semapix.bundle import save_bundle
+from semapix.codecs import QUALITIES
 from semapix.coding import TableBank, gaussian_counts
 from semapix.training.graph_parts import GraphPart, scalable_graphs
-from semapix.training.nets.layered import QUALITIES
 from semapix.training.nets.outer import OUTER_LEVELS
 from semapix.training.scalable_model import TrainedScalable
 
@@ -110,7 +111,7 @@ def export_scalable(trained: TrainedScalable, path: Path, *, force: bool = False
     manifest = {
         "name": path.stem,
         "codec": "scalable",
-        "recipe": trained.recipe.name,
+        "recipe": asdict(trained.recipe),
         "tasks": [
             _task("coarse", trained.coarse_names, 1, model.coarse_channels, 1.0),
             _task("fine", trained.fine_names, 2, 3 * 2**levels, 1.0),
@@ -129,6 +130,7 @@ def export_scalable(trained: TrainedScalable, path: Path, *, force: bool = False
             "latents": model.outer_latents,
             "levels": OUTER_LEVELS,
             "finer_by_scale": model.outer_finer_by_scale,
+            "margin": trained.outer.margin,
         },
     }
     graphs = {name: to_onnx(part) for name, part in scalable_graphs(trained).items()}

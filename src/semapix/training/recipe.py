@@ -184,7 +184,10 @@ def load_recipe(name: str) -> Recipe:
         stem = name
     else:
         raise ArgumentError(f"unknown recipe {name!r}; shipped recipes: {', '.join(recipe_names())}")
-    values = yaml.safe_load(text)
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ArgumentError(f"recipe {name} is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ArgumentError(f"recipe {name} must be a mapping with the keys system, model, data, lfrnet, lcnet, outer")
     return recipe_from_dict({"name": stem, **values}, f"recipe {stem}")
@@ -205,4 +208,7 @@ def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
         key: _build(_SECTIONS[key], value, f"{where}, {key}") if key in _SECTIONS else value
         for key, value in values.items()
     }
-    return _build(Recipe, built, where)
+    recipe = _build(Recipe, built, where)
+    if recipe.system != "scalable":
+        raise ArgumentError(f"{where}: system (={recipe.system!r}) must be scalable")
+    return recipe

@@ -14,13 +14,16 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
+from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
 from semapix.training.data import Batches, LabelledPictures, Patches, load_labelled, load_photos
 from semapix.training.recipe import Recipe
-from semapix.training.scalable_model import load_transform
+from semapix.training.restore import refresh_batch_norm, restore_run
+from semapix.training.scalable_model import load_transform, read_checkpoint
 from semapix.training.systems.budget import BudgetedStage
 from semapix.training.systems.lcnet import LcnetSystem
 from semapix.training.systems.lfrnet import LfrnetSystem
+from semapix.training.systems.normalise import normalise
 from semapix.training.systems.outer import OuterSystem
 
 __all__ = ["STAGES", "train"]
@@ -60,6 +63,10 @@ def _centres(photos: list[NDArray[np.uint8]], side: int) -> TensorDataset:
     """The middle of every photo, (N, 3, 2*side, 2*side)."""
     crops = []
     for photo in photos:
+        if min(photo.shape[:2]) < 2 * side:
+            raise ArgumentError(
+                f"a photo of {photo.shape[1]}x{photo.shape[0]} pixels is too small; the recipe needs {2 * side} a side"
+            )
         top, left = (photo.shape[0] - 2 * side) // 2, (photo.shape[1] - 2 * side) // 2
         crops.append(photo[top : top + 2 * side, left : left + 2 * side].transpose(2, 0, 1))
     return TensorDataset(torch.from_numpy(np.stack(crops)))
@@ -93,16 +100,37 @@ def _prepare(
     )
 
 
-def train(recipe: Recipe, stage: str, data: Path, folder: Path, minutes: float | None = None, steps: int = -1) -> None:
+def _start_from_weights(system: BudgetedStage, state: dict[str, Any], training: IterableDataset[Any]) -> None:
+    """Take the weights of a restored model; those of other parts, such as a frozen transform, are there already."""
+    system.load_state_dict(state["state_dict"], strict=False)
+    if isinstance(system, LfrnetSystem):
+        pictures, _, _ = next(iter(training))
+        refresh_batch_norm(system.transform, system.transform.lifting, normalise(pictures.float()))
+
+
+def train(
+    recipe: Recipe,
+    stage: str,
+    data: Path,
+    folder: Path,
+    *,
+    minutes: float | None = None,
+    steps: int = -1,
+    start: Bundle | None = None,
+) -> None:
     """Train one stage (`lfrnet`, `lcnet` or `outer`) and leave `folder`/STAGE.ckpt behind.
 
     `minutes`: the whole time budget of the stage, in place of the recipe's. `steps`: stop after so many steps, for a
-    rehearsal. A stage whose checkpoint stands in `folder` is resumed. The run trains on all devices that Lightning
-    finds. Raises ArgumentError for an unknown stage, missing data, or a stage that needs one that was not trained.
+    rehearsal. A stage whose checkpoint stands in `folder` is resumed. `start`: a bundle whose weights take the place of
+    checkpoints that are missing. The run trains on all devices that Lightning finds.
+
+    Raises ArgumentError for an unknown stage, missing data, or a stage that needs one that was not trained.
     """
     if stage not in STAGES:
         raise ArgumentError(f"stage (={stage!r}) must be one of: {', '.join(STAGES)}")
     folder.mkdir(parents=True, exist_ok=True)
+    if start is not None:
+        restore_run(start, folder)
     system, training, held_out = _prepare(recipe, stage, data, folder, minutes)
     every = getattr(recipe, stage).validate_every
     checkpoint = folder / f"{stage}.ckpt"
@@ -120,11 +148,17 @@ def train(recipe: Recipe, stage: str, data: Path, folder: Path, minutes: float |
         num_sanity_val_steps=0,
         check_val_every_n_epoch=None,
     )
+    resumed = False
+    if checkpoint.exists():
+        state = read_checkpoint(folder, stage)
+        resumed = "optimizer_states" in state
+        if not resumed:  # from a bundle: weights alone
+            _start_from_weights(system, state, training)
     trainer.fit(
         system,
         DataLoader(training, batch_size=None),
         DataLoader(held_out, batch_size=64),
-        ckpt_path=checkpoint if checkpoint.exists() else None,
+        ckpt_path=checkpoint if resumed else None,
         weights_only=False,
     )
     trainer.save_checkpoint(checkpoint)

@@ -16,7 +16,7 @@ from semapix.training.nets.outer import OuterUnit
 from semapix.training.recipe import Recipe, ScalableModel, recipe_from_dict
 from semapix.training.systems.lfrnet import SemanticTransform
 
-__all__ = ["TrainedScalable", "load_scalable", "load_transform", "read_checkpoint"]
+__all__ = ["TrainedScalable", "fold_batch_norm", "load_scalable", "load_transform", "new_scalable", "read_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,10 @@ def read_checkpoint(folder: Path, stage: str) -> dict[str, Any]:
     path = folder / f"{stage}.ckpt"
     if not path.is_file():
         raise ArgumentError(f"{path} does not exist; make it with: semapix train RECIPE --stage {stage} -o {folder}")
-    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # unpickling raises anything
+        raise ArgumentError(f"{path} is no checkpoint ({error})") from None
     return checkpoint
 
 
@@ -74,13 +77,24 @@ def _part(checkpoint: dict[str, Any], name: str) -> dict[str, torch.Tensor]:
     return {key[len(start) :]: value for key, value in checkpoint["state_dict"].items() if key.startswith(start)}
 
 
+def new_scalable(recipe: Recipe, labels: dict[str, list[Any]]) -> TrainedScalable:
+    """All networks of a recipe with random weights, in evaluation mode.
+
+    `labels`: names of the `coarse` and `fine` labels, and `parents`, the coarse label of each fine one.
+    """
+    model = recipe.model
+    transform = SemanticTransform(model, len(labels["coarse"]), len(labels["fine"])).eval()
+    compression = LayeredCompression(model).eval()
+    outer = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks).eval()
+    return TrainedScalable(recipe, transform, compression, outer, labels["coarse"], labels["fine"], labels["parents"])
+
+
 def load_transform(folder: Path) -> SemanticTransform:
     """The transform of stage `lfrnet`, batch norm folded into the convolutions."""
     checkpoint = read_checkpoint(folder, "lfrnet")
-    recipe, labels = _recipe(checkpoint), checkpoint["labels"]
-    transform = SemanticTransform(recipe.model, len(labels["coarse"]), len(labels["fine"]))
+    transform = new_scalable(_recipe(checkpoint), checkpoint["labels"]).transform
     transform.load_state_dict(_part(checkpoint, "transform"))
-    return fold_batch_norm(transform.eval())
+    return fold_batch_norm(transform)
 
 
 def fold_batch_norm(transform: SemanticTransform) -> SemanticTransform:
@@ -98,18 +112,17 @@ def fold_batch_norm(transform: SemanticTransform) -> SemanticTransform:
 
 def load_scalable(folder: Path) -> TrainedScalable:
     """All parts from the checkpoints of the three stages in `folder`. Raises ArgumentError when one is missing."""
-    checkpoint = read_checkpoint(folder, "lfrnet")
-    recipe, labels = _recipe(checkpoint), checkpoint["labels"]
-    model = recipe.model
-    compression = LayeredCompression(model)
-    compression.load_state_dict(_part(read_checkpoint(folder, "lcnet"), "compression"))
-    outer = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks)
-    outer.load_state_dict(_part(read_checkpoint(folder, "outer"), "unit"))
-    transform = load_transform(folder)
-    for part in (transform, compression, outer):
-        part.eval().requires_grad_(False)
+    labels = read_checkpoint(folder, "lfrnet")["labels"]
+    checkpoint = read_checkpoint(folder, "lcnet")
+    trained = new_scalable(_recipe(checkpoint), labels)
+    # The transform that the layers were trained on, even if stage `lfrnet` has gone on since.
+    fold_batch_norm(trained.transform).load_state_dict(_part(checkpoint, "transform"))
+    trained.compression.load_state_dict(_part(checkpoint, "compression"))
+    trained.outer.load_state_dict(_part(read_checkpoint(folder, "outer"), "unit"))
+    for part in (trained.transform, trained.compression, trained.outer):
+        part.requires_grad_(False)
         _round_to_half(part)
-    return TrainedScalable(recipe, transform, compression, outer, labels["coarse"], labels["fine"], labels["parents"])
+    return trained
 
 
 def _round_to_half(part: nn.Module) -> None:

@@ -15,17 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.coding import (
+    ACTIVATION_LIMIT,
     FRACTION_BITS,
     LEVELS,
     SCALE_HIGH,
     SCALE_LOW,
+    WEIGHT_BITS,
     IntegerConv,
     IntegerNetwork,
     LatentModel,
     PixelShuffle,
     anchors,
 )
-from semapix.coding._integer import ACTIVATION_LIMIT, WEIGHT_BITS
 
 __all__ = ["FixedConv", "FixedNetwork", "LatentCoder", "Rates", "round_through"]
 
@@ -62,6 +63,7 @@ class FixedConv(nn.Conv2d):
         limit = 2**15 - 1
         weight = torch.floor(self.weight.detach().double() * 2.0**WEIGHT_BITS + 0.5).clamp(-limit, limit)
         bias = torch.floor(self.bias.detach().double() * 2.0 ** (WEIGHT_BITS + FRACTION_BITS) + 0.5)
+        bias = bias.clamp(-(2.0**31) + 1, 2.0**31 - 1)
         return IntegerConv(weight.cpu().numpy().astype(np.int16), bias.cpu().numpy().astype(np.int32), self.relu)
 
 
@@ -147,7 +149,7 @@ class LatentCoder(nn.Module):
 
     def _pass(self, latent: Tensor, parameters: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         mean, level = parameters.chunk(2, dim=1)
-        level = round_through((level * 8).clamp(0, LEVELS - 1))
+        level = _to_grid(level * 8, 0).clamp(0, LEVELS - 1)
         residual = latent - mean
         decoded = (round_through(residual) + mean) * mask
         noisy = residual + torch.rand_like(residual) - 0.5 if self.training else torch.round(residual)

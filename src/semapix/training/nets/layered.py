@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from semapix.codecs import QUALITIES
 from semapix.training.nets.lifting import Lifting
 from semapix.training.nets.rafc import PredictionUnit, RafcUnit
 from semapix.training.recipe import ScalableModel
 
-__all__ = ["QUALITIES", "Decoded", "LayeredCompression"]
-
-QUALITIES = 9
+__all__ = ["Decoded", "LayeredCompression"]
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,12 @@ class OuterUnit(nn.Module):
         self.analysis_scale = nn.Parameter(torch.ones(OUTER_LEVELS, channels))
         self.synthesis_scale = nn.Parameter(torch.ones(OUTER_LEVELS, channels))
 
+    @property
+    def margin(self) -> int:
+        """How many pixels beyond a tile analysis and synthesis see: two 3x3 kernels at 1/16, one a block at 1/8."""
+        reach = 2 * 16 + 8 * len(self.analysis_fine)
+        return -(-reach // 16) * 16
+
     @torch.no_grad()
     def start_from_principal_components(self, residuals: Tensor) -> None:
         """Set the outermost convolutions so that training starts from the best linear transform of its data.

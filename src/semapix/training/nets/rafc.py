@@ -80,6 +80,9 @@ class RafcUnit(nn.Module):
 
     `bands`: channels C of the layer's features (B, C, S, S). `latents`: channels M of the latent
     (B, M, S/2^loops, S/2^loops). `levels`: quality levels; a layer with one level is the same at every quality.
+
+    Beside the paper's networks runs a linear path, which starts orthonormal: a unit that is narrower than its bands
+    still codes all of them, and training starts from a working transform.
     """
 
     def __init__(
@@ -107,7 +110,13 @@ class RafcUnit(nn.Module):
             *up,
             nn.Conv2d(channels, bands, kernel, padding=margin),
         )
-        nn.init.normal_(self.synthesis[-1].weight, std=0.01)
+        for network in (self.analysis, self.synthesis):
+            nn.init.normal_(network[-1].weight, std=0.01)
+        stride = 2**loops
+        self.analysis_linear = nn.Conv2d(bands, latents, stride, stride=stride, bias=False)
+        self.synthesis_linear = nn.ConvTranspose2d(latents, bands, stride, stride=stride, bias=False)
+        nn.init.orthogonal_(self.analysis_linear.weight)
+        self.synthesis_linear.weight.data = self.analysis_linear.weight.data.clone()
         hyper_latents = max(4, latents // 3)
         self.hyper_analysis = nn.Sequential(
             nn.Conv2d(latents, channels, kernel, stride=2, padding=margin),
@@ -115,18 +124,19 @@ class RafcUnit(nn.Module):
             nn.Conv2d(channels, hyper_latents, kernel, stride=2, padding=margin),
         )
         self.coder = LatentCoder(latents, hyper_latents, 16, levels)
-        ramp = torch.linspace(-1.0, 1.0, levels) if levels > 1 else torch.zeros(1)
+        ramp = torch.linspace(-0.5, 1.8, levels) if levels > 1 else torch.zeros(1)
         self.gain = nn.Parameter(ramp[:, None].repeat(1, latents))  # logarithms
         self.inverse_gain = nn.Parameter(-ramp[:, None].repeat(1, latents))
 
     def analyse(self, residual: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, C, S, S) to latent and hyper-latent; `gain`: (B, M, 1, 1), a row of exp(`self.gain`)."""
-        latent = self.analysis(residual) * gain
+        latent = (self.analysis_linear(residual) + self.analysis(residual)) * gain
         return latent, self.hyper_analysis(latent)
 
     def synthesise(self, latent: Tensor, inverse_gain: Tensor) -> Tensor:
         """Decoded latent to decoded features (B, C, S, S)."""
-        decoded: Tensor = self.synthesis(latent * inverse_gain)
+        scaled = latent * inverse_gain
+        decoded: Tensor = self.synthesis_linear(scaled) + self.synthesis(scaled)
         return decoded
 
     def forward(self, residual: Tensor, quality: Tensor) -> tuple[Tensor, Rates]:

@@ -62,7 +62,8 @@ class BudgetedStage(lightning.LightningModule):
             group["lr"] = rate
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.progress >= 1.0:
+        # All devices stop at the same step, whatever their clocks say.
+        if self.trainer.strategy.reduce_boolean_decision(self.progress >= 1.0, all=False):
             self.trainer.should_stop = True
 
     def on_validation_start(self) -> None:

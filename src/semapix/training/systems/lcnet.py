@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from semapix.codecs import QUALITIES
 from semapix.training.augment import random_view
-from semapix.training.nets.layered import QUALITIES, Decoded, LayeredCompression
+from semapix.training.nets.layered import Decoded, LayeredCompression
 from semapix.training.recipe import Recipe
 from semapix.training.systems.budget import BudgetedStage
 from semapix.training.systems.lfrnet import SemanticTransform

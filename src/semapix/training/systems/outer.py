@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from semapix.codecs import QUALITIES
 from semapix.training.nets.outer import OUTER_LEVELS, OuterUnit
 from semapix.training.recipe import Recipe
 from semapix.training.systems.budget import BudgetedStage
@@ -16,7 +17,6 @@ from semapix.training.systems.normalise import normalise
 
 __all__ = ["OuterSystem", "enlarge"]
 
-_QUALITIES = 9
 _MEMORY_FORMAT = torch.channels_last
 
 
@@ -40,7 +40,7 @@ class OuterSystem(BudgetedStage):
         self.unit = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks).to(
             memory_format=_MEMORY_FORMAT
         )
-        step = math.log(stage.lambda_high / stage.lambda_low) / (_QUALITIES - 1)
+        step = math.log(stage.lambda_high / stage.lambda_low) / (QUALITIES - 1)
         self.register_buffer("lambdas", stage.lambda_low * torch.exp(step * torch.arange(OUTER_LEVELS)))
 
     def start(self, patches: Tensor) -> None:
@@ -83,7 +83,7 @@ class OuterSystem(BudgetedStage):
             share = 4.0**-n
             lambdas = self.lambdas[finer]
             # Without the root, the finest levels would outweigh all others.
-            loss = loss + share * ((rate + lambdas * error) * (self.lambdas[_QUALITIES // 2] / lambdas).sqrt()).mean()
+            loss = loss + share * ((rate + lambdas * error) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()
             weight += share
             below = decoded.detach().clamp(-2, 2)
         return loss / weight, rate, error
