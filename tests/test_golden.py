@@ -1,6 +1,6 @@
 """Files of earlier versions decode: to the very symbols that were written, and to the picture up to rounding.
 
-tests/golden/VERSION holds a bundle, a file made with it, the picture that it decoded to, and the SHA-256 of its symbols.
+tests/golden/VERSION holds a bundle, a file made with it, the picture that it decoded to, and a digest of its symbols.
 A new version adds a folder; none is ever changed.
 """
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,28 +48,35 @@ class IntegerConv:
         if largest.max() >= 2**52:
             raise ValueError(f"sums of up to {largest.max():.3g} would not be exact in float64 (limit 2^52)")
 
+    @cached_property
+    def _matrix(self) -> NDArray[np.float64]:
+        return self.weight.reshape(len(self.weight), -1).astype(np.float64)
+
+    @cached_property
+    def _offsets(self) -> NDArray[np.float64]:
+        return self.bias.astype(np.float64)[:, None]
+
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         outputs, inputs, size, _ = self.weight.shape
         _, height, width = x.shape
-        matrix = self.weight.reshape(outputs, -1).astype(np.float64)
-        bias = self.bias.astype(np.float64)[:, None]
         low = 0.0 if self.relu else float(-ACTIVATION_LIMIT)
         margin = size // 2
-        padded = np.pad(x, ((0, 0), (margin, margin), (margin, margin))) if margin else x
+        padded = np.zeros((inputs, height + 2 * margin, width + 2 * margin))
+        padded[:, margin : margin + height, margin : margin + width] = x
         result = np.empty((outputs, height, width))
         columns = min(width, _STRIP)
         rows = max(1, _STRIP // columns)
         for top in range(0, height, rows):
             for left in range(0, width, columns):
                 tall, wide = min(rows, height - top), min(columns, width - left)
-                part = padded[:, top : top + tall + 2 * margin, left : left + wide + 2 * margin]
-                windows = np.lib.stride_tricks.sliding_window_view(part, (size, size), axis=(1, 2))
-                unrolled = windows.transpose(0, 3, 4, 1, 2).reshape(inputs * size * size, tall * wide)
+                unrolled = np.empty((inputs, size * size, tall, wide))
+                for tap in range(size * size):
+                    y, z = top + tap // size, left + tap % size
+                    unrolled[:, tap] = padded[:, y : y + tall, z : z + wide]
+                sums = self._matrix @ unrolled.reshape(-1, tall * wide) + self._offsets
                 # Powers of two scale exactly, so this is the integer shift (sum + half) >> WEIGHT_BITS.
-                rounded = np.floor((matrix @ unrolled + bias) * 2.0**-WEIGHT_BITS + 0.5)
-                result[:, top : top + tall, left : left + wide] = rounded.clip(low, ACTIVATION_LIMIT).reshape(
-                    outputs, tall, wide
-                )
+                rounded = np.floor(sums * 2.0**-WEIGHT_BITS + 0.5).clip(low, ACTIVATION_LIMIT)
+                result[:, top : top + tall, left : left + wide] = rounded.reshape(outputs, tall, wide)
         return result
 
 
