@@ -26,7 +26,7 @@ from semapix.training.systems.lfrnet import LfrnetSystem
 from semapix.training.systems.normalise import normalise
 from semapix.training.systems.outer import OuterSystem
 
-__all__ = ["STAGES", "train"]
+__all__ = ["STAGES", "fit", "labelled", "train"]
 
 STAGES = ("lfrnet", "lcnet", "outer")
 """The stages of the scalable system, in order; `outer` does not depend on the others."""
@@ -51,7 +51,7 @@ def _split(data: LabelledPictures, every: int) -> tuple[LabelledPictures, Labell
     return data.take(np.flatnonzero(~held_out)), data.take(np.flatnonzero(held_out))
 
 
-def _labelled(recipe: Recipe, data: Path) -> tuple[LabelledPictures, TensorDataset]:
+def labelled(recipe: Recipe, data: Path) -> tuple[LabelledPictures, TensorDataset]:
     """The training part, and the held-out part as tensors."""
     pictures = load_labelled(data / recipe.data.labelled, recipe.data.labelled_files, recipe.model.core_side)
     training, held_out = _split(pictures, recipe.data.held_out)
@@ -83,7 +83,7 @@ def _prepare(
         system = OuterSystem(recipe, minutes)
         system.start(torch.cat([batch for batch, _ in zip(patches, range(_START_BATCHES), strict=False)]))
         return system, patches, _centres(photos[::every], outer.side)
-    training, held_out = _labelled(recipe, data)
+    training, held_out = labelled(recipe, data)
     if stage == "lfrnet":
         lfrnet = recipe.lfrnet
         labels = {"coarse": training.coarse_names, "fine": training.fine_names, "parents": training.parents}
@@ -108,32 +108,20 @@ def _start_from_weights(system: BudgetedStage, state: dict[str, Any], training: 
         refresh_batch_norm(system.transform, system.transform.lifting, normalise(pictures.float()))
 
 
-def train(
-    recipe: Recipe,
-    stage: str,
-    data: Path,
-    folder: Path,
+def fit(
+    system: BudgetedStage,
+    training: IterableDataset[Any],
+    held_out: Dataset[Any],
+    checkpoint: Path,
     *,
-    minutes: float | None = None,
+    every: int,
     steps: int = -1,
-    start: Bundle | None = None,
 ) -> None:
-    """Train one stage (`lfrnet`, `lcnet` or `outer`) and leave `folder`/STAGE.ckpt behind.
+    """Run a stage until its budget is used up, validate every `every` steps, and leave `checkpoint` behind.
 
-    `minutes`: the whole time budget of the stage, in place of the recipe's. `steps`: stop after so many steps, for a
-    rehearsal. A stage whose checkpoint stands in `folder` is resumed. `start`: a bundle whose weights take the place of
-    checkpoints that are missing. The run trains on all devices that Lightning finds.
-
-    Raises ArgumentError for an unknown stage, missing data, or a stage that needs one that was not trained.
+    A checkpoint that is there already is resumed; of one without optimiser state only the weights are taken.
     """
-    if stage not in STAGES:
-        raise ArgumentError(f"stage (={stage!r}) must be one of: {', '.join(STAGES)}")
-    folder.mkdir(parents=True, exist_ok=True)
-    if start is not None:
-        restore_run(start, folder)
-    system, training, held_out = _prepare(recipe, stage, data, folder, minutes)
-    every = getattr(recipe, stage).validate_every
-    checkpoint = folder / f"{stage}.ckpt"
+    folder, stage = checkpoint.parent, checkpoint.stem
     saver = ModelCheckpoint(
         folder, stage, every_n_train_steps=every, save_on_exception=True, enable_version_counter=False
     )
@@ -162,3 +150,31 @@ def train(
         weights_only=False,
     )
     trainer.save_checkpoint(checkpoint)
+
+
+def train(
+    recipe: Recipe,
+    stage: str,
+    data: Path,
+    folder: Path,
+    *,
+    minutes: float | None = None,
+    steps: int = -1,
+    start: Bundle | None = None,
+) -> None:
+    """Train one stage (`lfrnet`, `lcnet` or `outer`) and leave `folder`/STAGE.ckpt behind.
+
+    `minutes`: the whole time budget of the stage, in place of the recipe's. `steps`: stop after so many steps, for a
+    rehearsal. A stage whose checkpoint stands in `folder` is resumed. `start`: a bundle whose weights take the place of
+    checkpoints that are missing. The run trains on all devices that Lightning finds.
+
+    Raises ArgumentError for an unknown stage, missing data, or a stage that needs one that was not trained.
+    """
+    if stage not in STAGES:
+        raise ArgumentError(f"stage (={stage!r}) must be one of: {', '.join(STAGES)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    if start is not None:
+        restore_run(start, folder)
+    system, training, held_out = _prepare(recipe, stage, data, folder, minutes)
+    every = getattr(recipe, stage).validate_every
+    fit(system, training, held_out, folder / f"{stage}.ckpt", every=every, steps=steps)
