@@ -17,7 +17,7 @@ from _common import finish, parser, run, some_of, with_progress
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle, find
-from semapix.codecs._lifting import forward_step, inverse_step
+from semapix.codecs._lifting import Band, forward_step, inverse_step
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.evaluation.datasets import kodak
 from semapix.evaluation.records import Criterion, Table
@@ -61,7 +61,7 @@ class AnySize:
         return model.SerializeToString()
 
 
-def there_and_back(graphs: AnySize, x: Array, levels: int) -> Array:
+def there_and_back(graphs: AnySize, x: Band, levels: int) -> Band:
     """All levels of lifting, and their inverse."""
     duals = []
     for level in range(1, levels + 1):
@@ -82,7 +82,7 @@ def main() -> None:
     for path in with_progress(pictures, len(pictures), "inverse"):
         pixels = load(path).pixels
         padded = pad_to(pixels, 2**levels)
-        before = normalise(padded)
+        before = normalise(padded).astype(np.float64)
         after = there_and_back(graphs, before, levels)
         # One step of 8 bits is what `normalise` makes of a difference of 1.
         step = float(normalise(np.ones((1, 1, 3), np.uint8)).max() - normalise(np.zeros((1, 1, 3), np.uint8)).max())

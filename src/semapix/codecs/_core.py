@@ -107,12 +107,12 @@ class CoreCodec:
         return denormalise(image + self._graphs.run("post", image)[0])
 
     def _transform(self, core: NDArray[np.uint8]) -> _Bands:
-        main = normalise(core)
+        main = normalise(core).astype(np.float64)
         duals = []
         for number in range(1, self.levels + 1):
             main, dual = forward_step(self._graphs, number, main)
-            duals.append(dual)
-        return _Bands(main, duals)
+            duals.append(dual.astype(np.float32))
+        return _Bands(main.astype(np.float32), duals)
 
     def _machine(self, walk: _Walk, bands: _Bands | None) -> Array:
         main = bands.main if bands else None
@@ -138,5 +138,6 @@ class CoreCodec:
             dual = predicted + residual
             if kept is not None:
                 kept.append(dual)
-            band = inverse_step(self._graphs, number, band, dual)
+            whole = inverse_step(self._graphs, number, band.astype(np.float64), dual.astype(np.float64))
+            band = whole.astype(np.float32)
         return band
