@@ -14,7 +14,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     """What `semapix.training.run.train` was called with, in place of the training itself."""
     calls: list[tuple[object, ...]] = []
     fake = ModuleType("semapix.training.run")
-    fake.train = lambda *arguments: calls.append(arguments)  # type: ignore[attr-defined]
+    fake.train = lambda *arguments, **options: calls.append((*arguments, options))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "semapix.training.run", fake)
     return calls
 
@@ -26,7 +26,7 @@ def test_train_runs_one_stage_of_a_recipe(run, trained, tmp_path, options, minut
     assert result == (0, "", "")
     ((recipe, *others),) = trained
     assert recipe.name == "scalable-tiny"
-    assert others == ["lcnet", Path("data"), out, minutes]
+    assert others == ["lcnet", Path("data"), out, {"minutes": minutes, "start": None}]
 
 
 def test_train_refuses_an_unknown_recipe_and_stage(run, trained, tmp_path):

@@ -129,6 +129,6 @@ def cut(
         stream = semapix.open(file)
         stream.save(output, layers=layers, force=force)
         size = output.stat().st_size
-        say(f"{file} -> {output}  {layers} / {len(stream.layers)} layers, {size:,} / {stream.bytes_total:,} bytes")
+        say(f"{file} -> {output}  {layers} layers, {size:,} / {stream.bytes_total:,} bytes")
 
     raise typer.Exit(for_each([file], cut_one))
