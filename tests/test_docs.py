@@ -56,4 +56,4 @@ def test_python_of_the_readme_runs(folder):
 def test_files_that_the_readme_links_exist():
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert len(links) >= 5
-    assert [link for link in links if not (ROOT / link).is_file()] == []
+    assert [link for link in links if not (ROOT / link).exists()] == []
