@@ -601,3 +601,8 @@ def test_tiles_refuse(arguments: tuple[int, int, int, int]) -> None:
 def test_very_thin_pictures_are_refused():
     with pytest.raises(ImageError, match="1x65536 pixels; a side may have 65535 at most"):
         load(np.zeros((65536, 1, 3), np.uint8))
+
+
+def test_a_transparent_shade_of_16_bit_grey_is_white(tmp_path):
+    Image.fromarray(np.array([[1000, 30000]], np.uint16)).save(tmp_path / "a.png", transparency=1000)
+    assert load(tmp_path / "a.png").pixels[0, :, 0].tolist() == [255, round(30000 * 255 / 65535)]

@@ -196,7 +196,9 @@ def _to_rgb(image: Image.Image, name: str | None, turn: Image.Transpose | None =
     if image.mode == "F":
         raise ImageError(f"{_label(name)}: floating-point pixels have no fixed range; convert them to 8 or 16 bits")
     if image.mode == "I" or image.mode.startswith("I;16"):
-        image = Image.fromarray(_from_16_bits(np.asarray(image), name))
+        values, clear = np.asarray(image), image.info.get("transparency")
+        grey = _from_16_bits(values, name)
+        image = Image.fromarray(grey if clear is None else np.where(values == clear, np.uint8(255), grey))
     try:
         image = _opaque(image).convert("RGB")
     except (TypeError, ValueError) as error:  # such as a transparency that is none

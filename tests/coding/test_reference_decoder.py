@@ -1,8 +1,11 @@
-"""docs/format.md, "Range coder" and "A group of values", as a decoder of a few lines in Python's own integers."""
+"""docs/format.md, "Inside a layer: numbers", as a decoder of a few lines that follows the page, not the code."""
 
 import numpy as np
+import torch
 
-from semapix.coding import RangeEncoder, TableBank, gaussian_counts, scale_of_level
+from semapix.coding import IntegerConv, LatentModel, RangeEncoder, TableBank, gaussian_counts, scale_of_level
+from semapix.training.nets.entropy import LatentCoder
+from tests.coding.test_integer import by_loops
 
 BANK = [counts.tolist() for counts in gaussian_counts()]
 BIT = [2**23, 2**23]
@@ -68,3 +71,59 @@ def test_the_page_is_enough_to_decode():
         decoder = ReferenceDecoder(coder.finish())
         for levels, values in groups:
             assert decoder.group(levels) == values
+
+
+def network(arrays: dict[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
+    """An integer network by the definitions of its stages."""
+    number = 0
+    x = x.clip(-32767, 32767)
+    while True:
+        if f"{name}.{number}.shuffle" in arrays:
+            larger = np.zeros((x.shape[0] // 4, 2 * x.shape[1], 2 * x.shape[2]), np.int64)
+            for c, a, b in np.ndindex(len(larger), 2, 2):
+                larger[c, a::2, b::2] = x[4 * c + 2 * a + b]
+            x = larger
+        elif f"{name}.{number}.weight" in arrays:
+            weight, bias = arrays[f"{name}.{number}.weight"], arrays[f"{name}.{number}.bias"]
+            x = by_loops(IntegerConv(weight, bias, bool(arrays[f"{name}.{number}.relu"])), x)
+        else:
+            return x
+        number += 1
+
+
+def latent(decoder: ReferenceDecoder, arrays: dict[str, np.ndarray], shape: tuple[int, int, int]) -> np.ndarray:
+    """The section "A latent", step by step, in multiples of 2^-6; quality level 1."""
+    channels, height, width = shape
+    rows, columns = -(-height // 4), -(-width // 4)
+    tables = [int(level) for level in arrays["hyper_levels"][1] for _ in range(rows * columns)]
+    hyper = np.array(decoder.group(tables)).reshape(-1, rows, columns)
+    features = network(arrays, "hyper", hyper * 64)[:, :height, :width]
+    decoded = np.zeros(shape, np.int64)
+    for parity in (0, 1):
+        if parity == 0:
+            parameters = network(arrays, "first", features)
+        else:
+            context = network(arrays, "context", decoded)
+            parameters = network(arrays, "second", np.concatenate([features, context]))
+        places = [
+            (c, y, x) for c in range(channels) for y in range(height) for x in range(width) if (y + x) % 2 == parity
+        ]
+        levels = [min(max((int(parameters[channels + c, y, x]) + 4) // 8, 0), 63) for c, y, x in places]
+        for place, value in zip(places, decoder.group(levels), strict=True):
+            decoded[place] = value * 64 + parameters[place]
+    return decoded
+
+
+def test_the_page_is_enough_to_decode_a_latent():
+    torch.manual_seed(0)
+    coder = LatentCoder(latents=3, hyper_latents=2, features=4, levels=2)
+    for parameter in coder.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    arrays = coder.export().to_arrays()
+    rng = np.random.default_rng(0)
+    encoder = RangeEncoder(TableBank(gaussian_counts()))
+    values = rng.normal(0, 3, (3, 5, 6)).astype(np.float32)
+    hyper = rng.normal(0, 2, (2, 2, 2)).astype(np.float32)
+    wanted = LatentModel.from_arrays(arrays).encode(encoder, values, hyper, 1)
+    found = latent(ReferenceDecoder(encoder.finish()), arrays, (3, 5, 6))
+    assert np.array_equal(found, wanted * 64)
