@@ -82,25 +82,15 @@ def test_every_prefix_is_the_last_whole_layer(content, tiny_bundle):
     assert looked == len(content)
 
 
-def test_flipped_bytes_are_never_a_wrong_picture(content, tiny_bundle):
-    right = np.asarray(semapix.open(content, tiny_bundle).image())
-    caught = 0
-    for position in range(len(content)):
+def test_flipped_bytes_are_never_a_picture(content, tiny_bundle):
+    looked = 0
+    for position in range(0, len(content), 5):
         damaged = bytearray(content)
         damaged[position] ^= 0x10
-        try:
-            opened = semapix.open(bytes(damaged), tiny_bundle)
-            opened.layers  # noqa: B018  reads the index
-            if position % 7:
-                continue
-            image = opened.image()
-        except (StreamError, ArgumentError):
-            caught += 1
-        else:
-            # A length that grew makes the file look cut off: fewer layers, never other ones.
-            assert not np.array_equal(np.asarray(image), right) or not opened.complete
-            assert sum(layer.present for layer in opened.layers) < len(semapix.open(content).layers)
-    assert caught > len(content) // 8
+        with pytest.raises(StreamError, match=r"codestream: .+"):
+            semapix.open(bytes(damaged), tiny_bundle).image()
+        looked += 1
+    assert looked == -(-len(content) // 5) > 50
 
 
 def test_cutting_gives_a_prefix(stream, content, tiny_bundle, tmp_path):

@@ -2,7 +2,7 @@
 
     stream = semapix.encode("photo.jpg", quality=5)
     stream.save("photo.spix")
-    semapix.open("photo.spix").look("fine")      # what is in it, from about 200 bytes
+    semapix.open("photo.spix").look("fine")      # what is in it, from about 100 bytes
     semapix.open("photo.spix").image()           # the picture
 
 Names are imported when they are first used: `semapix --help` need not wait for NumPy and ONNX Runtime.

@@ -40,7 +40,7 @@ def encode(
 ) -> None:
     """Code pictures as .spix files.
 
-    What machines read stands first and takes about 200 bytes at every quality; --quality says what people get.
+    What machines read stands first and takes about 100 bytes at every quality; --quality says what people get.
 
     Example: semapix encode holiday/*.jpg -o coded/ --quality 7
 

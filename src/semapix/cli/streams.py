@@ -119,7 +119,7 @@ def cut(
 
     Example: semapix cut photo.spix -o labels.spix --layers 2
 
-    keeps what machines read, about 200 bytes.
+    keeps what machines read, about 100 bytes.
     """
     import semapix
     from semapix.files import check_output
