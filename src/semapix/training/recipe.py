@@ -93,6 +93,8 @@ class LfrnetStage:
 
     minutes: float
     batch: int
+    precision: str
+    """As Lightning names it; bf16-mixed becomes 32-true where the device has no bfloat16 arithmetic."""
     learning_rate: float
     weight_decay: float
     label_smoothing: float
@@ -110,6 +112,7 @@ class LcnetStage:
 
     minutes: float
     batch: int
+    precision: str
     learning_rate: float
     weight_decay: float
     semantic_weight: float
@@ -130,6 +133,7 @@ class OuterStage:
 
     minutes: float
     batch: int
+    precision: str
     side: int
     learning_rate: float
     weight_decay: float
@@ -193,6 +197,8 @@ def load_recipe(name: str) -> Recipe:
     return recipe_from_dict({"name": stem, **values}, f"recipe {stem}")
 
 
+PRECISIONS = ("32-true", "bf16-mixed")
+
 _SECTIONS = {
     "model": ScalableModel,
     "data": ScalableData,
@@ -208,7 +214,10 @@ def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
         key: _build(_SECTIONS[key], value, f"{where}, {key}") if key in _SECTIONS else value
         for key, value in values.items()
     }
-    recipe = _build(Recipe, built, where)
+    recipe: Recipe = _build(Recipe, built, where)
+    for stage in (recipe.lfrnet, recipe.lcnet, recipe.outer):
+        if stage.precision not in PRECISIONS:
+            raise ArgumentError(f"{where}: precision (={stage.precision!r}) must be one of: {', '.join(PRECISIONS)}")
     if recipe.system != "scalable":
         raise ArgumentError(f"{where}: system (={recipe.system!r}) must be scalable")
     return recipe

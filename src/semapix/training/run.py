@@ -108,6 +108,13 @@ def _start_from_weights(system: BudgetedStage, state: dict[str, Any], training: 
         refresh_batch_norm(system.transform, system.transform.lifting, normalise(pictures.float()))
 
 
+def _fast_bfloat16() -> bool:
+    """Whether the device that trains has bfloat16 arithmetic; emulated, it is a hundred times slower than float32."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported()
+
+
 def fit(
     system: BudgetedStage,
     training: IterableDataset[Any],
@@ -128,6 +135,7 @@ def fit(
     trainer = lightning.Trainer(
         max_epochs=-1,
         max_steps=steps,
+        precision=system.precision if _fast_bfloat16() else "32-true",
         logger=TensorBoardLogger(folder, name=None, version=stage),
         callbacks=[saver, RichProgressBar(refresh_rate=10) if sys.stdout.isatty() else _PrintedLines()],
         enable_progress_bar=sys.stdout.isatty(),

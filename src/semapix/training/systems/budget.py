@@ -31,6 +31,7 @@ class BudgetedStage(lightning.LightningModule):
         super().__init__()
         self.recipe = recipe
         self._budget = 60.0 * (stage.minutes if minutes is None else minutes)
+        self.precision = stage.precision
         self._learning_rate, self._weight_decay = stage.learning_rate, stage.weight_decay
         self._used = 0.0
         self._tick: float | None = None
@@ -49,6 +50,7 @@ class BudgetedStage(lightning.LightningModule):
         return torch.optim.AdamW(
             [{"params": decayed, "weight_decay": self._weight_decay}, {"params": plain, "weight_decay": 0.0}],
             lr=self._learning_rate,
+            fused=True,
         )
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
