@@ -219,9 +219,9 @@ def open(source: SourceLike, model: ModelLike | None = None) -> Stream:
     return Stream(Reader(source), model)
 
 
-def look(source: SourceLike, task: str = "fine", top: int = 5) -> list[Label]:
-    """What is in the picture of a codestream: `open(source).look(task, top)`."""
-    return open(source).look(task, top)
+def look(source: SourceLike, task: str = "fine", top: int = 5, model: ModelLike | None = None) -> list[Label]:
+    """What is in the picture of a codestream: `open(source, model).look(task, top)`."""
+    return open(source, model).look(task, top)
 
 
 def models() -> list[dict[str, Any]]:

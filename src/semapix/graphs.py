@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
+from semapix.errors import ArgumentError
 
 __all__ = ["Graphs", "OnnxGraphs"]
 
@@ -23,16 +25,29 @@ class Graphs(Protocol):
         ...
 
 
+def _threads_wanted() -> int | None:
+    """The value of SEMAPIX_THREADS, for processes that share the cores with others."""
+    stated = os.environ.get("SEMAPIX_THREADS")
+    if stated is None:
+        return None
+    if not stated.isdecimal() or int(stated) < 1:
+        raise ArgumentError(f"SEMAPIX_THREADS (={stated!r}) must be a whole number, 1 or more; or unset it")
+    return int(stated)
+
+
 class OnnxGraphs:
     """ONNX Runtime on the processor. A graph is loaded when it is first run.
 
-    `threads`: how many threads a graph may use; None lets ONNX Runtime decide.
+    `threads`: how many threads a graph may use; None: as the environment variable SEMAPIX_THREADS says, or, without it,
+    as ONNX Runtime decides.
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self._bundle = bundle
         self._options = onnxruntime.SessionOptions()
         self._options.log_severity_level = 3
+        if threads is None:
+            threads = _threads_wanted()
         if threads is not None:
             self._options.intra_op_num_threads = threads
         self._sessions: dict[str, tuple[Any, list[str]]] = {}

@@ -1,5 +1,6 @@
 """Numbers to bytes and back, exact on every machine: range coder, tables, integer networks, latent models."""
 
+from semapix.coding._information import Information, counted_information
 from semapix.coding._integer import (
     ACTIVATION_LIMIT,
     FRACTION_BITS,
@@ -19,6 +20,7 @@ __all__ = [
     "SCALE_HIGH",
     "SCALE_LOW",
     "WEIGHT_BITS",
+    "Information",
     "IntegerConv",
     "IntegerNetwork",
     "LatentModel",
@@ -27,6 +29,7 @@ __all__ = [
     "RangeEncoder",
     "TableBank",
     "anchors",
+    "counted_information",
     "gaussian_counts",
     "scale_of_level",
 ]

@@ -2,24 +2,32 @@
 
 The coder is constriction's default range coder (32-bit words, 64-bit state, 24-bit probabilities); docs/format.md
 states it to the bit. Symbols of one call are coded table by table, in raster order within a table: one call into
-constriction for each table.
+constriction for each table. It is imported where it is needed: training codes nothing, and runs without it.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
+from semapix.coding._information import current
 from semapix.coding._tables import TableBank
 from semapix.errors import CorruptLayer
 
 __all__ = ["RangeDecoder", "RangeEncoder"]
 
-_BIT = constriction.stream.model.Categorical(np.array([0.5, 0.5]), perfect=True)
 _MOST_ESCAPE_BITS = 30  # an escaped magnitude is below 2^31
+
+
+@cache
+def _bit_model() -> Any:
+    """Two symbols of equal probability."""
+    import constriction
+
+    return constriction.stream.model.Categorical(np.array([0.5, 0.5]), perfect=True)
 
 
 def _groups(levels: NDArray[np.uint8]) -> list[tuple[int, NDArray[np.intp]]]:
@@ -35,6 +43,8 @@ class RangeEncoder:
     """Collects integers, then gives the bytes of the layer."""
 
     def __init__(self, tables: TableBank) -> None:
+        import constriction
+
         self._tables = tables
         self._coder = constriction.stream.queue.RangeEncoder()
 
@@ -56,7 +66,7 @@ class RangeEncoder:
         if length > _MOST_ESCAPE_BITS:
             raise ValueError(f"a latent of {value} is beyond the escape's 31 bits")
         bits = [int(value < 0)] + [1] * length + [0] + [excess >> i & 1 for i in reversed(range(length))]
-        self._coder.encode(np.array(bits, np.int32), _BIT)
+        self._coder.encode(np.array(bits, np.int32), _bit_model())
 
     def finish(self) -> bytes:
         """The shortest bytes that decode to what was coded when zero bytes follow them."""
@@ -78,6 +88,8 @@ class RangeDecoder:
     """Reads what `RangeEncoder` wrote, in the same order and with the same tables."""
 
     def __init__(self, data: bytes, tables: TableBank) -> None:
+        import constriction
+
         padded = data + bytes(-len(data) % 4 + 12)  # `finish` leaves out at most the last three words
         self._tables = tables
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
@@ -88,9 +100,12 @@ class RangeDecoder:
         Raises CorruptLayer when the bytes do not decode to as many values.
         """
         values = np.empty(len(levels), np.int32)
+        information = current.get()
         for level, positions in _groups(levels):
             reach = self._tables.reach(level)
             symbols = self._read(self._tables.model(level), len(positions))
+            if information is not None:
+                information.bits += self._tables.bits(level, symbols)
             group = symbols - reach
             for i in np.flatnonzero(symbols == 2 * reach + 1):
                 group[i] = self._escaped(reach)
@@ -104,7 +119,10 @@ class RangeDecoder:
             raise CorruptLayer(f"the layer's bytes end before its symbols do ({error})") from None
 
     def _bit(self) -> int:
-        return int(self._read(_BIT, 1)[0])
+        information = current.get()
+        if information is not None:
+            information.bits += 1
+        return int(self._read(_bit_model(), 1)[0])
 
     def _escaped(self, reach: int) -> int:
         negative = self._bit()

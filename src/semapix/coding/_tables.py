@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,10 +68,17 @@ class TableBank:
         """Largest magnitude that table `level` codes without an escape."""
         return len(self._counts[level]) // 2 - 1
 
+    def bits(self, level: int, symbols: NDArray[np.int32]) -> float:
+        """What symbols (0 to 2R + 1, the last one being the escape) cost under table `level`, all together."""
+        shares = self._counts[level][symbols] / float(2**PRECISION)
+        return float(-np.log2(shares).sum())
+
     def model(self, level: int) -> Any:
         """The constriction model of table `level`."""
         model = self._models[level]
         if model is None:
+            import constriction  # training makes tables, and needs no coder
+
             probabilities = self._counts[level] / float(2**PRECISION)
             model = self._models[level] = constriction.stream.model.Categorical(probabilities, perfect=True)
         return model

@@ -135,6 +135,11 @@ class LatentCoder(nn.Module):
 
         `latent`: (B, C, H, W). `hyper_latent`: (B, Z, ceil(H/4), ceil(W/4)). `quality`: int64 (B,), below Q.
         """
+        # Integers up to 2^15 and probabilities need all of float32, whatever precision the stage trains in.
+        with torch.autocast(latent.device.type, enabled=False):
+            return self._forward(latent.float(), hyper_latent.float(), quality)
+
+    def _forward(self, latent: Tensor, hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, Rates]:
         hyper_level = self.hyper_level[quality].clamp(0, LEVELS - 1)[:, :, None, None]
         noisy = hyper_latent + torch.rand_like(hyper_latent) - 0.5 if self.training else torch.round(hyper_latent)
         hyper_bits = _bits(noisy, hyper_level).sum(dim=(1, 2, 3))
