@@ -75,6 +75,22 @@ class Codec(ABC):
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> NDArray[np.float32]:
         """The logits of a task, float32 (classes,), from the machine layers that the task reads."""
 
+    @abstractmethod
+    def encode_machine(self, pixels: NDArray[np.uint8]) -> Layers:
+        """The machine layers alone, the same as those of `encode` at every quality."""
+
+    @abstractmethod
+    def machine_features(self, layers: Layers, info: PictureInfo) -> NDArray[np.float32]:
+        """What the machine layers that there are hold for heads, float32 (C, h, w); C grows with each layer."""
+
+    @abstractmethod
+    def uncoded_features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The same of all machine layers, from a picture, uint8 (H, W, 3), that was not coded: what coding loses."""
+
+    @abstractmethod
+    def uncoded_scores(self, pixels: NDArray[np.uint8], task: str) -> NDArray[np.float32]:
+        """The logits of a task, float32 (classes,), from features that were not coded."""
+
     @property
     @abstractmethod
     def description(self) -> dict[str, Any]:

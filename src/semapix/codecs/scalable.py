@@ -78,7 +78,6 @@ class Scalable(Codec):
         return Layers(written[:MACHINE_LAYERS], [[data] for data in written[MACHINE_LAYERS:]])
 
     def encode_machine(self, pixels: Pixels) -> Layers:
-        """The machine layers alone, the same as those of `encode` at every quality."""
         return Layers(self._core.encode_machine(self._reduce(pixels)), [])
 
     def image(self, layers: Layers, info: PictureInfo) -> Pixels:
@@ -108,8 +107,15 @@ class Scalable(Codec):
         _need(len(layers.machine), wanted.layers)
         return self._head(wanted, self._core.machine_features(layers.machine[: wanted.layers]))
 
+    def machine_features(self, layers: Layers, info: PictureInfo) -> NDArray[np.float32]:
+        _need(len(layers.machine), 1)
+        channels = sum(shape[0] for shape in self._core.band_shapes[: len(layers.machine)])
+        return self._core.machine_features(layers.machine)[0, :channels]
+
+    def uncoded_features(self, pixels: Pixels) -> NDArray[np.float32]:
+        return self._core.uncoded_features(self._reduce(pixels))[0]
+
     def uncoded_scores(self, pixels: Pixels, task: str) -> NDArray[np.float32]:
-        """The logits of a task, float32 (classes,), from features that were not coded: what coding is measured by."""
         wanted = Task.find(self._bundle.manifest["tasks"], task)
         return self._head(wanted, self._core.uncoded_features(self._reduce(pixels)))
 

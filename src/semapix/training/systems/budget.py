@@ -43,6 +43,11 @@ class BudgetedStage(lightning.LightningModule):
         """Share of the budget that is used up, 0 to 1."""
         return min(1.0, self._used / self._budget)
 
+    @property
+    def minutes_used(self) -> float:
+        """Minutes of training so far, those before a resumption as well."""
+        return self._used / 60
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         trained = [p for p in self.parameters() if p.requires_grad]
         decayed = [p for p in trained if p.ndim > 1]

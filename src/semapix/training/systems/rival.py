@@ -1,0 +1,73 @@
+"""Stage `lfrnet` of a recipe with another network in place of the transform: what the transform is compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semapix.training.augment import random_view
+from semapix.training.nets.heads import Head
+from semapix.training.nets.rivals import RIVALS
+from semapix.training.recipe import Recipe
+from semapix.training.systems.budget import BudgetedStage
+from semapix.training.systems.normalise import normalise
+
+__all__ = ["RivalNetwork", "RivalSystem"]
+
+
+class RivalNetwork(nn.Module):
+    """A rival (a key of `RIVALS`) with a coarse and a fine head on all of its features."""
+
+    def __init__(self, rival: str, recipe: Recipe, coarse_classes: int, fine_classes: int) -> None:
+        super().__init__()
+        model = recipe.model
+        self.trunk = RIVALS[rival](model.core_side, len(model.lifting_hidden))
+        self.coarse = Head(self.trunk.features, model.coarse_hidden, coarse_classes, model.dropout)
+        self.fine = Head(self.trunk.features, model.fine_hidden, fine_classes, model.dropout)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Coarse and fine logits of pictures (B, 3, S, S), 0 to 255."""
+        features = self.trunk(normalise(pictures).contiguous(memory_format=torch.channels_last))
+        return self.coarse(features), self.fine(features)
+
+
+class RivalSystem(BudgetedStage):
+    """Trains a `RivalNetwork` as stage `lfrnet` trains the transform: same data, views, losses and schedule."""
+
+    def __init__(self, rival: str, recipe: Recipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
+        super().__init__(recipe, recipe.lfrnet, minutes)
+        self.network = RivalNetwork(rival, recipe, len(labels["coarse"]), len(labels["fine"])).to(
+            memory_format=torch.channels_last
+        )
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
+        pictures, coarse, fine = batch
+        stage = self.recipe.lfrnet
+        view = random_view(
+            pictures.float(),
+            side=self.recipe.model.core_side,
+            smallest_area=stage.smallest_area,
+            jitter=stage.jitter,
+            generator=self.random,
+        )
+        coarse_logits, fine_logits = self.network(view)
+        smooth = stage.label_smoothing
+        return functional.cross_entropy(coarse_logits, coarse, label_smoothing=smooth) + functional.cross_entropy(
+            fine_logits, fine, label_smoothing=smooth
+        )
+
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
+        pictures, coarse, fine = batch
+        coarse_logits, fine_logits = self.network(pictures.float())
+        right = torch.stack([coarse_logits.argmax(1) == coarse, fine_logits.argmax(1) == fine])
+        self._held_out.append(right.float())
+
+    def on_validation_epoch_start(self) -> None:
+        self._held_out: list[Tensor] = []
+
+    def on_validation_epoch_end(self) -> None:
+        coarse, fine = torch.cat(self._held_out, dim=1).mean(dim=1)
+        self.note(held_out_coarse=coarse, held_out_fine=fine)

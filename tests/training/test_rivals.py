@@ -1,0 +1,28 @@
+"""The networks that the transform is compared with."""
+
+import pytest
+import torch
+
+from semapix.evaluation.experiments.transforms import _multiplications
+from semapix.training.nets.rivals import RIVALS, ReversibleNetwork
+from semapix.training.recipe import load_recipe
+from semapix.training.scalable_model import new_scalable
+from semapix.training.systems.normalise import normalise
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_work_is_that_of_the_shipped_transform(name):
+    labels = {"coarse": ["a"] * 21, "fine": ["b"] * 212, "parents": [0] * 212}
+    transform = new_scalable(load_recipe("scalable"), labels).transform.eval()
+    wanted = _multiplications(transform.lifting, lambda x: transform.lifting(normalise(x)), 64)
+    rival = RIVALS[name](64, 5).eval()
+    assert _multiplications(rival, rival, 64) == pytest.approx(wanted, rel=0.05)
+    assert rival(torch.zeros(2, 3, 64, 64)).shape == (2, rival.features)
+
+
+def test_the_reversible_network_keeps_all_numbers_of_the_picture():
+    network = ReversibleNetwork(64, 5)
+    seen = []
+    network.end.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].numel()))
+    network(torch.zeros(2, 3, 64, 64))
+    assert seen == [2 * 3 * 64 * 64]
