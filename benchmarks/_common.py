@@ -33,13 +33,6 @@ def parser(description: str | None, data: bool = True, limit: bool = True) -> ar
     return arguments
 
 
-def some_of(pictures: Sequence[Job], limit: int | None) -> Sequence[Job]:
-    """`limit` pictures, spread evenly over all; all of them when None."""
-    if limit is None or limit >= len(pictures):
-        return pictures
-    return [pictures[i * len(pictures) // limit] for i in range(limit)]
-
-
 def with_progress(items: Iterable[Job], total: int, name: str, each: int = 1) -> Iterator[Job]:
     """The items; says on stderr every few seconds how many of `total` are done, an item counting for `each`."""
     start = said = time.monotonic()
@@ -86,7 +79,7 @@ def finish(
     tables: Mapping[str, Table] | None = None,
 ) -> None:
     """Write the record to the output, and print tables and the criteria."""
-    record = Record(name, _command(options), find(options.model), settings, results, criteria, tables or {})
+    record = Record(name, _command(options), [find(options.model)], settings, results, criteria, tables or {})
     options.output.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(options.output, record.to_json().encode(), force=True)
     for rows in printed:

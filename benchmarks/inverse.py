@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 import onnxruntime
-from _common import finish, parser, run, some_of, with_progress
+from _common import finish, parser, run, with_progress
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle, find
 from semapix.codecs._lifting import Band, forward_step, inverse_step
 from semapix.codecs._pixels import denormalise, normalise
-from semapix.evaluation.datasets import kodak
+from semapix.evaluation.datasets import open_dataset, some_of
 from semapix.evaluation.records import Criterion, Table
 from semapix.imaging import load, pad_to
 
@@ -77,10 +77,10 @@ def main() -> None:
     bundle = find(options.model)
     levels = bundle.manifest["core"]["levels"]
     graphs = AnySize(bundle)
-    pictures = some_of(kodak(options.data), options.limit)
+    pictures = some_of(open_dataset(options.data / "kodak").pictures, options.limit)
     rows = []
-    for path in with_progress(pictures, len(pictures), "inverse"):
-        pixels = load(path).pixels
+    for picture in with_progress(pictures, len(pictures), "inverse"):
+        pixels = load(picture.image).pixels
         padded = pad_to(pixels, 2**levels)
         before = normalise(padded).astype(np.float64)
         after = there_and_back(graphs, before, levels)
@@ -88,7 +88,7 @@ def main() -> None:
         step = float(normalise(np.ones((1, 1, 3), np.uint8)).max() - normalise(np.zeros((1, 1, 3), np.uint8)).max())
         error = float(np.abs(after.astype(np.float64) - before).max()) / step
         wrong = int(np.count_nonzero(denormalise(after) != padded))
-        rows.append(Row(path.stem, pixels.shape[1], pixels.shape[0], error, wrong))
+        rows.append(Row(picture.name, pixels.shape[1], pixels.shape[0], error, wrong))
 
     largest, wrong = max(row.largest_error for row in rows), sum(row.wrong for row in rows)
     table = [["pictures", "8-bit exact", "wrong values", "largest error before rounding (of 255)"]]

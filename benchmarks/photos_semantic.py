@@ -8,21 +8,20 @@ first photos of the file that are 4:3 (within 1 %), enlarged to 4000x3000 (Lancz
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from _common import finish, in_processes, parser, run, some_of
+from _common import finish, in_processes, parser, run
 
 from semapix.bundle import find
-from semapix.evaluation.datasets import PhotoOfImageNet, imagenet_photos, object_labels, object_tests
+from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
 from semapix.evaluation.machine import MachineCoder, rank_of
 from semapix.evaluation.records import Criterion, Table
 from semapix.imaging import load, resize
 
 TASKS = ("coarse", "fine")
+TEN = "imagenette"
 LARGE = (4000, 3000)
 ENLARGED = 50  # photos
 
@@ -30,7 +29,7 @@ ENLARGED = 50  # photos
 class Known(NamedTuple):
     """A photo of one of the model's classes."""
 
-    photo: PhotoOfImageNet
+    photo: TestPicture
     coarse: int
     fine: int
 
@@ -68,10 +67,10 @@ class Pair(NamedTuple):
 coder: MachineCoder
 
 
-def start(model: str, folder: str) -> None:
+def start(model: str) -> None:
     """Open the model, once in each process."""
     global coder  # noqa: PLW0603
-    coder = MachineCoder(find(model), Path(tempfile.mkdtemp(dir=folder)))
+    coder = MachineCoder(find(model))
 
 
 def answer(known: Known) -> Answer:
@@ -92,7 +91,7 @@ def answer(known: Known) -> Answer:
     )
 
 
-def compare(photo: PhotoOfImageNet) -> Pair:
+def compare(photo: TestPicture) -> Pair:
     """Code one photo as it is, and enlarged."""
     pixels = load(photo.image).pixels
     versions = (pixels, resize(pixels, LARGE, "lanczos"))
@@ -133,18 +132,21 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--processes", type=int, default=2, help="how many share the work (default 2)")
     options = arguments.parse_args()
-    labels, photos = object_labels(options.data), imagenet_photos(options.data)
-    for task, space in (("coarse", labels.coarse), ("fine", labels.fine)):
-        MachineCoder(find(options.model), Path()).check_labels(task, space)
+    objects, photos = open_dataset(options.data / "objects"), open_dataset(options.data / "imagenet400").pictures
+    for task, column in (("coarse", "group"), ("fine", "label")):
+        MachineCoder(find(options.model)).check_labels(task, objects.spaces[column].names)
 
-    ten = {picture.label for picture in object_tests(options.data) if picture.of_ten}
-    ids = {wnid: number for number, wnid in enumerate(labels.wnids)}
-    known = [Known(p, labels.parents[ids[p.wnid]], ids[p.wnid]) for p in photos if p.wnid in ids]
-    shaped = [p for p in photos if abs(p.width / p.height * LARGE[1] / LARGE[0] - 1) <= 0.01]
-    with tempfile.TemporaryDirectory() as folder:
-        common = {"processes": options.processes, "start": start, "arguments": (options.model, folder)}
-        answers = in_processes(answer, some_of(known, options.limit), "photos", chunk=10, **common)
-        pairs = in_processes(compare, some_of(shaped[:ENLARGED], options.limit), "enlarged", **common)
+    ten = {picture.columns["label"] for picture in objects.pictures if picture.columns["source"] == TEN}
+    labels = {entry["wnid"]: entry for entry in objects.spaces["label"].entries}
+    known = [
+        Known(p, labels[p.columns["wnid"]]["group"], labels[p.columns["wnid"]]["id"])
+        for p in photos
+        if p.columns["wnid"] in labels
+    ]
+    shaped = [p for p in photos if abs(p.columns["width"] / p.columns["height"] * LARGE[1] / LARGE[0] - 1) <= 0.01]
+    common = {"processes": options.processes, "start": start, "arguments": (options.model,)}
+    answers = in_processes(answer, some_of(known, options.limit), "photos", chunk=10, **common)
+    pairs = in_processes(compare, some_of(shaped[:ENLARGED], options.limit), "enlarged", **common)
 
     figures, enlarged = accuracy(answers, ten), sameness(pairs)
     table = [["task", "photos", "top-1 %", "top-5 %", "top-1 uncoded %", "bytes", "95 %"]]

@@ -81,7 +81,9 @@ def imports_of(source: str, name: str, is_package: bool, file: str) -> Iterator[
             for alias in node.names:
                 module = f"{base}.{alias.name}"
                 yield Import(file, node.lineno, importer, module if module in MODULES else base, in_function)
-        inside = in_function or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        # What only type checkers see is not imported when the program runs.
+        for_checkers = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        inside = in_function or for_checkers or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         for child in ast.iter_child_nodes(node):
             yield from visit(child, inside)
 

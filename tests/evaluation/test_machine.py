@@ -19,8 +19,8 @@ def bundle(tiny_bundle) -> Bundle:
     return Bundle(tiny_bundle)
 
 
-def test_machine_layers_are_those_of_whole_files(bundle, tmp_path):
-    coder = MachineCoder(bundle, tmp_path)
+def test_machine_layers_are_those_of_whole_files(bundle):
+    coder = MachineCoder(bundle)
     for width, height in ((16, 16), (1, 1), (70, 40)):
         pixels = picture(width, height)
         coded = coder.encode(pixels)
@@ -32,31 +32,40 @@ def test_machine_layers_are_those_of_whole_files(bundle, tmp_path):
 
 
 @pytest.mark.parametrize(("task", "layers"), [("coarse", 1), ("fine", 2)])
-def test_looks_read_a_file_that_ends_behind_the_layers_of_the_task(bundle, tmp_path, task, layers):
+def test_looks_read_a_file_that_ends_behind_the_layers_of_the_task(bundle, task, layers):
     pixels = picture(70, 40)
-    coder = MachineCoder(bundle, tmp_path)
+    coder = MachineCoder(bundle)
     look = coder.look(coder.encode(pixels), task)
-    stream = semapix.open(tmp_path / f"{task}.spix", bundle)
-    assert look.bytes_read == (tmp_path / f"{task}.spix").stat().st_size
-    assert stream.to_bytes() == semapix.encode(pixels, quality=1, model=bundle).to_bytes(layers)
+    prefix = semapix.encode(pixels, quality=1, model=bundle).to_bytes(layers)
+    stream = semapix.open(prefix, bundle)
+    assert look.bytes_read == len(prefix) == coder.prefix_bytes(coder.encode(pixels), layers)
     best = stream.look(task, top=1)[0].name
     assert next(t for t in bundle.manifest["tasks"] if t["name"] == task)["labels"][np.argmax(look.scores)] == best
 
 
-def test_uncoded_scores_are_of_the_transform_alone(bundle, tmp_path):
+def test_uncoded_scores_are_of_the_transform_alone(bundle):
     graphs = OnnxGraphs(bundle)
     pixels = picture(16, 16)
     band = normalise(pixels).astype(np.float64)
     for level in (1, 2):
         band, _ = forward_step(graphs, level, band)
     main = band.astype(np.float32)
-    coder = MachineCoder(bundle, tmp_path)
+    coder = MachineCoder(bundle)
     assert coder.uncoded(pixels, "coarse") == pytest.approx(graphs.run("head.coarse", main[:, :4])[0][0], abs=1e-5)
     assert coder.uncoded(pixels, "fine") == pytest.approx(graphs.run("head.fine", main)[0][0], abs=1e-5)
 
 
-def test_labels_of_other_data_are_refused(bundle, tmp_path):
-    coder = MachineCoder(bundle, tmp_path)
+def test_features_grow_with_each_layer(bundle):
+    coder, pixels = MachineCoder(bundle), picture(16, 16)
+    coded = coder.encode(pixels)
+    first, both = (coder.features(coded, layers) for layers in (1, 2))
+    assert (len(first), len(both)) == (4, 12)
+    assert (both[:4] == first).all()
+    assert coder.uncoded_features(pixels).shape == both.shape
+
+
+def test_labels_of_other_data_are_refused(bundle):
+    coder = MachineCoder(bundle)
     coder.check_labels("coarse", ["even", "odd"])
     with pytest.raises(ArgumentError, match=r"task coarse has 2 labels \(even, odd, \.\.\.\) that are not the 3"):
         coder.check_labels("coarse", ["a", "b", "c"])

@@ -14,7 +14,7 @@ def test_a_record_is_json(tiny_bundle):
     record = Record(
         "kodak",
         "python benchmarks/kodak.py",
-        bundle,
+        [bundle],
         settings={"pictures": "two"},
         results={"psnr": np.float64(31.5), "none": float("inf"), "exact": np.bool_(True), "sizes": (1, np.int64(2))},
         criteria=[Criterion("rate", 0.25, "<=", 0.5, "bpp")],
@@ -24,7 +24,7 @@ def test_a_record_is_json(tiny_bundle):
     read = json.loads(text)
     assert read["benchmark"] == "kodak"
     assert read["command"] == "python benchmarks/kodak.py"
-    assert read["model"]["fingerprint"] == bundle.fingerprint.hex()
+    assert read["models"][0]["fingerprint"] == bundle.fingerprint.hex()
     assert read["results"] == {"psnr": 31.5, "none": None, "exact": True, "sizes": [1, 2]}
     assert read["criteria"][0]["met"] is True
     assert read["tables"]["pictures"] == {"columns": ["name", "bytes"], "rows": [["kodim01", 100], ["kodim02", 200]]}
@@ -33,7 +33,7 @@ def test_a_record_is_json(tiny_bundle):
 
 
 def test_a_record_without_tables_is_json_too(tiny_bundle):
-    record = Record("speed", "python benchmarks/speed.py", Bundle(tiny_bundle), {}, {})
+    record = Record("speed", "python benchmarks/speed.py", [Bundle(tiny_bundle)], {}, {})
     assert json.loads(record.to_json())["tables"] == {}
 
 

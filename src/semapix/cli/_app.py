@@ -10,6 +10,7 @@ import typer
 
 from semapix import __version__
 from semapix.cli._console import complain, say
+from semapix.cli.bench import bench
 from semapix.cli.demo import demo
 from semapix.cli.models import models
 from semapix.cli.pictures import decode, encode
@@ -35,6 +36,8 @@ for panel, commands in {
 }.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+
+app.add_typer(bench, name="bench", rich_help_panel="Measuring")
 
 
 def _show_version(wanted: bool) -> None:

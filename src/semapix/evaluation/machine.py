@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,11 @@ class Look:
 class MachineCoder:
     """Codes the machine layers of pictures with one model and asks its tasks.
 
-    `folder`: where files are written. `threads`: of each graph; one is best where several processes share the cores.
+    `threads`: of each graph; one is best where several processes share the cores.
     """
 
-    def __init__(self, bundle: Bundle, folder: Path, threads: int = 1) -> None:
-        self._bundle, self._folder = bundle, folder
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        self._bundle = bundle
         self._codec = CODECS[bundle.codec](bundle, OnnxGraphs(bundle, threads))
 
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
@@ -52,13 +53,28 @@ class MachineCoder:
     def look(self, coded: bytes, task: str) -> Look:
         """Ask a task. The file is cut behind the task's last layer, saved, and opened again."""
         layers = Task.find(self._bundle.manifest["tasks"], task).layers
-        path = self._folder / f"{task}.spix"
-        path.write_bytes(Reader(coded).prefix(layers))
-        reader = Reader(path)
-        header = reader.header
-        machine = [reader.machine_layer(i) for i in range(layers)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "prefix.spix"
+            path.write_bytes(Reader(coded).prefix(layers))
+            reader = Reader(path)
+            header = reader.header
+            machine = [reader.machine_layer(i) for i in range(layers)]
         info = PictureInfo(header.width, header.height, header.quality)
         return Look(self._codec.scores(Layers(machine, []), info, task), reader.bytes_read)
+
+    def features(self, coded: bytes, layers: int) -> NDArray[np.float32]:
+        """The features, float32 (C, h, w), that the first `layers` machine layers of a file give."""
+        reader = Reader(coded)
+        info = PictureInfo(reader.header.width, reader.header.height, reader.header.quality)
+        return self._codec.machine_features(Layers([reader.machine_layer(i) for i in range(layers)], []), info)
+
+    def prefix_bytes(self, coded: bytes, layers: int) -> int:
+        """Bytes of a file that ends behind its first `layers` layers."""
+        return len(Reader(coded).prefix(layers))
+
+    def uncoded_features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The features, float32 (C, h, w), of a picture that was not coded."""
+        return self._codec.uncoded_features(pixels)
 
     def machine_bytes(self, coded: bytes) -> int:
         """Bytes of the machine layers of a file, with their checksums, without the front header."""
@@ -79,5 +95,10 @@ class MachineCoder:
 
 
 def rank_of(label: int, scores: NDArray[np.float32]) -> int:
-    """Position of a label among all, 0 when it is the best; of equal scores the first label goes before."""
+    """Position of a label among all, 0 when it is the best; of equal scores the first label goes before.
+
+    Raises ArgumentError for what is no label of these.
+    """
+    if not isinstance(label, int) or not 0 <= label < len(scores):
+        raise ArgumentError(f"label (={label!r}) must be a whole number between 0 and {len(scores) - 1}")
     return int(np.flatnonzero(np.argsort(-scores, kind="stable") == label)[0])

@@ -18,9 +18,12 @@ import numpy as np
 import semapix
 from semapix.bundle import Bundle
 
-__all__ = ["Criterion", "Record", "Table", "environment", "markdown"]
+__all__ = ["Criterion", "Record", "Table", "environment", "markdown", "versions"]
 
-_PACKAGES = ("numpy", "Pillow", "onnxruntime", "constriction", "torch", "pytorch-msssim")
+_PACKAGES = (
+    *("numpy", "Pillow", "onnxruntime", "constriction", "torch", "pytorch-msssim"),
+    *("pillow-heif", "imagecodecs", "imageio-ffmpeg", "ai-edge-litert", "faster-coco-eval"),
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,14 @@ class Table:
 class Record:
     """One run of a benchmark.
 
-    `name`: of the benchmark. `command`: how to run it again. `settings`: choices that the numbers depend on.
-    `results`: figures. `criteria`: figures with what is wanted of them. `tables`: single measurements.
+    `name`: of the benchmark. `command`: how to run it again. `bundles`: the models. `settings`: choices that the
+    numbers depend on. `results`: figures. `criteria`: figures with what is wanted of them. `tables`: single
+    measurements.
     """
 
     name: str
     command: str
-    bundle: Bundle
+    bundles: Sequence[Bundle]
     settings: Mapping[str, Any]
     results: Mapping[str, Any]
     criteria: Sequence[Criterion] = ()
@@ -78,12 +82,15 @@ class Record:
             "command": self.command,
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "environment": environment(),
-            "model": {
-                "name": self.bundle.name,
-                "codec": self.bundle.codec,
-                "fingerprint": self.bundle.fingerprint.hex(),
-                "bytes": self.bundle.path.stat().st_size,
-            },
+            "models": [
+                {
+                    "name": bundle.name,
+                    "codec": bundle.codec,
+                    "fingerprint": bundle.fingerprint.hex(),
+                    "bytes": bundle.path.stat().st_size,
+                }
+                for bundle in self.bundles
+            ],
             "settings": self.settings,
             "results": self.results,
             "criteria": [
@@ -124,8 +131,13 @@ def environment() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "python": platform.python_version(),
         "semapix": semapix.__version__,
-        **{name: found for name in _PACKAGES if (found := _version(name))},
+        **versions(_PACKAGES),
     }
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """The versions of those packages that are installed."""
+    return {name: found for name in packages if (found := _version(name))}
 
 
 def _version(package: str) -> str | None:
@@ -148,4 +160,4 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table: the first row is the head, the first column stands left, all others right."""
     head, *body = rows
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)

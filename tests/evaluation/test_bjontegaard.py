@@ -1,11 +1,11 @@
-"""BD-rate against published figures, against curves whose difference is known, and its refusals."""
+"""BD-rate and BD-quality against published figures, against curves whose difference is known, and its refusals."""
 
 import numpy as np
 import pytest
 
 from semapix.errors import ArgumentError
 from semapix.evaluation._pchip import Pchip
-from semapix.evaluation.bd_rate import Curve, bd_rate
+from semapix.evaluation.bjontegaard import Curve, bd_quality, bd_rate
 
 # Published on the Kodak pictures: bits per pixel and PSNR of RGB.
 VTM = Curve(
@@ -64,13 +64,34 @@ def test_curves_that_do_not_overlap_are_refused():
         ([0.1, 0.2], [30.0], "two points or more, not 2 rates and 1 qualities"),
         ([0.0, 0.2], [30.0, 31.0], r"above zero, and all numbers finite: \[\(0\.0, 30\.0\)"),
         ([0.1, 0.2], [30.0, float("inf")], r"all numbers finite: .*inf"),
-        ([0.1, 0.2, 0.3], [30.0, 29.0, 31.0], r"must rise with the rate.*\(0\.2, 29\.0\)"),
-        ([0.1, 0.1], [30.0, 31.0], "must rise with the rate"),
+        ([0.1, 0.1], [30.0, 31.0], "must not have the same rate"),
     ],
 )
 def test_what_is_no_curve_is_refused(rates, qualities, message):
     with pytest.raises(ArgumentError, match=message):
         Curve(rates, qualities)
+
+
+def test_bd_rate_wants_qualities_that_rise():
+    with pytest.raises(ArgumentError, match=r"must rise with the rate.*\(0\.2, 29\.0\)"):
+        bd_rate(Curve([0.1, 0.2, 0.3], [30.0, 29.0, 31.0]), VTM)
+
+
+@pytest.mark.parametrize("step", [-3.0, 0.0, 2.5])
+def test_a_curve_that_is_so_much_better(step):
+    test = Curve(VTM.rates, [quality + step for quality in VTM.qualities])
+    found = bd_quality(test, VTM)
+    assert found.difference == pytest.approx(step)
+    assert found.rates == (0.04824, 3.63261)
+
+
+def test_accuracies_may_fall():
+    falling, flat = Curve([0.1, 0.2, 0.4], [70.0, 60.0, 65.0]), Curve([0.2, 0.4], [50.0, 50.0])
+    found = bd_quality(falling, flat)
+    assert found.rates == (0.2, 0.4)
+    assert 10 < found.difference < 15
+    with pytest.raises(ArgumentError, match=r"do not overlap: rates 0\.100 to 0\.400 against 0\.500 to 0\.600"):
+        bd_quality(falling, Curve([0.5, 0.6], [50.0, 50.0]))
 
 
 def test_pchip_passes_through_its_points_and_stays_between_them():

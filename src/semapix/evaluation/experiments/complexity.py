@@ -1,6 +1,4 @@
-"""Work and size of every module of a model, counted from the graphs and integer networks of its bundle.
-
-    python benchmarks/macs.py --model BUNDLE -o results/macs.json
+"""Work, size and time of every module of a model (protocols/complexity.yaml; scalable paper, Table 3).
 
 kMAC per pixel: of the core for lifting, s1, s2, ... and heads; of the scale that it codes for `outer`, whose margins
 around tiles are not counted. All scales of a large picture together have 4/3 of its pixels.
@@ -8,14 +6,24 @@ around tiles are not counted. All scales of a large picture together have 4/3 of
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-from _common import finish, parser, run
+import numpy as np
+import onnx
 
-from semapix.bundle import Bundle, find
+from semapix.bundle import Bundle
+from semapix.evaluation.experiments._run import Run
+from semapix.evaluation.findings import Findings
 from semapix.evaluation.macs import Cost, entropy_cost, graph_cost
-from semapix.evaluation.records import Table
+from semapix.evaluation.records import Record, Table
+from semapix.evaluation.tested import choose
+from semapix.graphs import OnnxGraphs
+
+__all__ = ["ComplexityProtocol", "measure_complexity"]
 
 SCALE = 512  # side of the picture that `outer` is counted with, in pixels
 STRIDE = 16  # pixels for one latent position of `outer`
@@ -36,16 +44,14 @@ class Modules:
         self.cost: dict[str, Cost] = {}
         for name in bundle.graph_names:
             content = bundle.graph(name)
-            self.cost[name] = graph_cost(content, self._shapes(content))
+            self.cost[name] = graph_cost(content, self.shapes(content))
         for layer, (_, height, width) in zip(self.layers, core["latent_shapes"], strict=True):
             self.cost[f"{layer}.entropy"] = entropy_cost(bundle.arrays(layer), height, width)
         self.cost["outer.entropy"] = entropy_cost(bundle.arrays("outer"), SCALE // STRIDE, SCALE // STRIDE)
 
     @staticmethod
-    def _shapes(content: bytes) -> list[list[int]]:
+    def shapes(content: bytes) -> list[list[int]]:
         """The shapes of a graph's inputs; where they are free, those of a scale of SCALE x SCALE pixels."""
-        import onnx
-
         shapes = []
         for entry in onnx.load_model_from_string(content).graph.input:
             sizes = [dimension.dim_value for dimension in entry.type.tensor_type.shape.dim]
@@ -89,9 +95,20 @@ class Modules:
         return [*self.lifting, *(f"{layer}.analysis" for layer in self.layers), *self.decode[:-1]]
 
 
-def main() -> None:
-    options = parser(__doc__, data=False, limit=False).parse_args()
-    modules = Modules(find(options.model))
+@dataclass(frozen=True)
+class ComplexityProtocol:
+    """The keys of protocols/complexity.yaml, which says what each is."""
+
+    rounds: int
+    threads: int
+
+
+def measure_complexity(protocol: ComplexityProtocol, run: Run) -> Findings:
+    """Count and time all modules of the model of codec `scalable`."""
+    (codec,), _ = choose(["scalable"], {}, run.model)
+    bundle = codec.bundle
+    assert bundle is not None
+    modules = Modules(bundle)
     operations = {
         **{
             f"look, {task['name']}": modules.kmac([*modules.look(task["layers"]), task["head"]])
@@ -105,39 +122,61 @@ def main() -> None:
         "encode an outer scale": modules.kmac(["outer.analysis", "outer.hyper", "outer.entropy"]),
         "decode an outer scale": modules.kmac(["outer.entropy", "outer.synthesis"]),
     }
-    side = find(options.model).manifest["core"]["side"]
-    table = [["module", "parameters", "kMAC / pixel", "of"]]
+    seconds = _seconds(bundle, protocol)
+    table = [["module", "parameters", "kMAC / pixel", "of", "ms"]]
     for name in modules.in_order:
-        cost = modules.cost[name]
-        of = "scale" if name.startswith("outer.") else "core"
-        table.append([name, f"{cost.parameters:,}", f"{modules.kmac([name]):.3f}", of])
+        cost, of = modules.cost[name], "scale" if name.startswith("outer.") else "core"
+        taken = f"{1000 * seconds[name]:.2f}" if name in seconds else ""
+        table.append([name, f"{cost.parameters:,}", f"{modules.kmac([name]):.3f}", of, taken])
     once = sum(cost.parameters for name, cost in modules.cost.items() if name != "outer.hyper")
-    table.append(["**all**", f"{once:,}", "", ""])
+    table.append(["**all**", f"{once:,}", "", "", ""])
     for name, kmac in operations.items():
-        table.append([f"*{name}*", "", f"{kmac:.3f}", "scale" if "scale" in name else "core"])
-    finish(
-        options,
-        "macs",
-        table,
-        settings={
-            "core": f"{side}x{side} pixels",
-            "outer": f"counted for a scale of {SCALE}x{SCALE} pixels; a decoded scale is needed by the next one, so "
-            "encoding runs the synthesis of all scales but the last as well",
-            "all": "outer.hyper is a part of outer.analysis, too, and its parameters are counted once",
-            "counted": "convolutions and matrix products of the graphs; *.entropy are the integer networks",
-        },
-        results={"kmac_per_pixel": operations, "parameters": once},
-        tables={
-            "modules": Table(
-                ["module", "parameters", "macs", "pixels"],
-                [
-                    [name, modules.cost[name].parameters, modules.cost[name].macs, modules.pixels(name)]
-                    for name in modules.in_order
-                ],
-            )
-        },
+        table.append([f"*{name}*", "", f"{kmac:.3f}", "scale" if "scale" in name else "core", ""])
+    side = bundle.manifest["core"]["side"]
+    return Findings(
+        Record(
+            "complexity",
+            run.command,
+            [bundle],
+            settings={
+                "core": f"{side}x{side} pixels",
+                "outer": f"counted and timed for a scale of {SCALE}x{SCALE} pixels; a decoded scale is needed by the "
+                "next one, so encoding runs the synthesis of all scales but the last as well",
+                "all": "outer.hyper is a part of outer.analysis, too, and its parameters are counted once",
+                "counted": "convolutions and matrix products of the graphs; *.entropy are the integer networks",
+                "ms": f"of one run of a graph with {protocol.threads} threads, median of {protocol.rounds}",
+            },
+            results={"kmac_per_pixel": operations, "parameters": once},
+            tables={
+                "modules": Table(
+                    ["module", "parameters", "macs", "pixels", "seconds"],
+                    [
+                        [
+                            *(name, modules.cost[name].parameters, modules.cost[name].macs, modules.pixels(name)),
+                            seconds.get(name),
+                        ]
+                        for name in modules.in_order
+                    ],
+                )
+            },
+        ),
+        {"Modules": table},
     )
 
 
-if __name__ == "__main__":
-    run(main)
+def _seconds(bundle: Bundle, protocol: ComplexityProtocol) -> dict[str, float]:
+    """Median time of each graph; graphs run in turn, so that whatever else happens meets all of them."""
+    graphs = OnnxGraphs(bundle, protocol.threads)
+    random = np.random.default_rng(0)
+    inputs = {
+        name: [random.standard_normal(shape).astype(np.float32) for shape in Modules.shapes(bundle.graph(name))]
+        for name in bundle.graph_names
+    }
+    times: dict[str, list[float]] = {name: [] for name in inputs}
+    for round_ in range(protocol.rounds + 2):
+        for name, arrays in inputs.items():
+            start = time.perf_counter()
+            graphs.run(name, *arrays)
+            if round_ >= 2:
+                times[name].append(time.perf_counter() - start)
+    return {name: median(values) for name, values in times.items()}

@@ -1,0 +1,290 @@
+"""Measuring: `semapix bench ...`. All of it needs the extra `eval`, which the rest of Semapix does without."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from semapix.cli._console import say
+from semapix.cli._options import Force
+from semapix.errors import SemapixError
+
+if TYPE_CHECKING:
+    from semapix.evaluation.experiments._run import Run
+    from semapix.evaluation.findings import Findings
+
+__all__ = ["bench"]
+
+bench = typer.Typer(
+    help="Measure codecs through real files, and compare them.", no_args_is_help=True, rich_markup_mode="rich"
+)
+
+DatasetPath = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Directory of images, or of Parquet files with labels.json, or in COCO's form."),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Directory of results. What an interrupted or earlier run has measured there is not measured again.",
+    ),
+]
+Codecs = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="Codecs of Semapix, reference codecs, names or paths of models. By default those of the protocol.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="BUNDLE", help="Model of codecs of Semapix. By default those that ship.", show_default=False),
+]
+Protocol = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="YAML", help="All choices of the experiment, in place of those that ship.", show_default=False
+    ),
+]
+Processes = Annotated[int, typer.Option(min=1, max=256, metavar="N", help="How many processes share the work.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Use N pictures only, spread evenly over all.", show_default=False),
+]
+
+
+@contextmanager
+def _evaluation_packages() -> Iterator[None]:
+    """Around imports of `semapix.evaluation`: what is not installed is an error for the user."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("semapix"):
+            raise
+        raise SemapixError(
+            f"measuring needs {error.name}; install it with: pip install 'semapix[eval]' (transforms: [train,eval])"
+        ) from None
+
+
+def _run(out: Path, processes: int, limit: int | None, model: str | None, dataset: Path | None = None) -> Run:
+    """The run of this command; the folder of the data, which lies elsewhere on every machine, is written as DATA."""
+    from semapix.evaluation.experiments._run import Run
+
+    if out.exists() and not out.is_dir():
+        raise SemapixError(f"{out}: is a file; results need a directory")
+    words = sys.argv[1:]
+    if dataset is not None:
+        known = f"DATA/{dataset.resolve().name}"
+        words = [word.replace(str(dataset), known) if word.endswith(str(dataset)) else word for word in words]
+    return Run(shlex.join(["semapix", *words]), out, processes, limit, model)
+
+
+def _split(names: str | None) -> list[str] | None:
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _end(findings: Findings, out: Path) -> None:
+    """Save and print; exit status 1 when something could not be measured, 2 when nothing could."""
+    findings.save(out)
+    say(findings.text)
+    say(f"\n-> {out}")
+    if findings.failures:
+        nothing = not any(table.rows for table in findings.record.tables.values())
+        raise typer.Exit(2 if nothing else 1)
+
+
+@bench.command()
+def signal(
+    dataset: DatasetPath,
+    out: Out,
+    codecs: Codecs = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="psnr, psnr-y, ssim, ms-ssim, fsim, niqe, lpips.", show_default=False),
+    ] = None,
+    lpips: Annotated[
+        str | None, typer.Option(metavar="ONNX", help="The network of LPIPS, which does not ship.", show_default=False)
+    ] = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """Rate and distortion: curves, BD-rates with intervals, crops at equal rate.
+
+    Example: semapix bench signal --dataset DATA/kodak --codecs scalable,jpeg,avif -o results/signal-kodak
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.signal import SignalProtocol, measure_signal
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(
+        SignalProtocol, "signal", protocol, codecs=_split(codecs), metrics=_split(metrics), lpips=lpips
+    )
+    _end(measure_signal(dataset, chosen, _run(out, processes, limit, model, dataset)), out)
+
+
+@bench.command()
+def semantic(
+    dataset: DatasetPath,
+    out: Out,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """What machines are told by the first bytes: accuracy and bytes of every task, probes for other label spaces.
+
+    Example: semapix bench semantic --dataset DATA/objects -o results/semantic-objects
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.semantic import SemanticProtocol, measure_semantic
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(SemanticProtocol, "semantic", protocol, codecs=_split(codecs))
+    _end(measure_semantic(dataset, chosen, _run(out, processes, limit, model, dataset)), out)
+
+
+@bench.command()
+def critical_rate(
+    dataset: DatasetPath,
+    out: Out,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """Accuracy and PSNR against the bytes decoded: files cut behind each of their layers.
+
+    Example: semapix bench critical-rate --dataset DATA/objects --limit 400 -o results/critical-rate-objects
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.critical_rate import CriticalRateProtocol, measure_critical_rate
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(CriticalRateProtocol, "critical-rate", protocol, codecs=_split(codecs))
+    _end(measure_critical_rate(dataset, chosen, _run(out, processes, limit, model, dataset)), out)
+
+
+@bench.command()
+def features(
+    dataset: DatasetPath,
+    out: Out,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """Features against pictures: the model's heads on its features, and on what codecs decode at the same rate.
+
+    Example: semapix bench features --dataset DATA/objects --limit 600 -o results/features-objects
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.features import FeaturesProtocol, measure_features
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(FeaturesProtocol, "features", protocol, codecs=_split(codecs))
+    _end(measure_features(dataset, chosen, _run(out, processes, limit, model, dataset)), out)
+
+
+@bench.command()
+def judge(
+    dataset: DatasetPath,
+    network: Annotated[
+        Path, typer.Option("--judge", metavar="TFLITE", help="Classifier of ImageNet, or segmenter of PASCAL VOC.")
+    ],
+    out: Out,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """What an outside classifier or segmenter sees in decoded pictures.
+
+    Example: semapix bench judge --dataset DATA/imagenet400 --judge mobilenet.tflite -o results/judge-imagenet400
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.judge import JudgeProtocol, measure_judge
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(JudgeProtocol, "judge", protocol, codecs=_split(codecs))
+    _end(measure_judge(dataset, network, chosen, _run(out, processes, limit, model, dataset)), out)
+
+
+@bench.command()
+def complexity(out: Out, model: Model = None, protocol: Protocol = None) -> None:
+    """Operations, parameters and time of every module of a model.
+
+    Example: semapix bench complexity -o results/complexity
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.complexity import ComplexityProtocol, measure_complexity
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(ComplexityProtocol, "complexity", protocol)
+    _end(measure_complexity(chosen, _run(out, 1, None, model)), out)
+
+
+@bench.command()
+def speed(
+    dataset: DatasetPath,
+    out: Out,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+) -> None:
+    """Seconds and memory: encode, decode and look at several sizes, beside reference codecs, warm and cold.
+
+    Example: semapix bench speed --dataset DATA/kodak -o results/speed
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.speed import SpeedProtocol, measure_speed
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(SpeedProtocol, "speed", protocol, codecs=_split(codecs))
+    _end(measure_speed(dataset, chosen, _run(out, 1, None, model, dataset)), out)
+
+
+@bench.command()
+def transforms(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe names.")],
+    minutes: Annotated[float, typer.Option(min=0.01, metavar="N", help="How long each network is trained.")],
+    out: Out,
+    protocol: Protocol = None,
+    limit: Limit = None,
+) -> None:
+    """The lifting transform against networks of the same work, data and minutes. It trains them: this takes long.
+
+    Example: semapix bench transforms --data DATA --minutes 60 -o results/transforms
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.transforms import TransformsProtocol, measure_transforms
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(TransformsProtocol, "transforms", protocol)
+    _end(measure_transforms(data, chosen, _run(out, 1, limit, None), minutes), out)
+
+
+@bench.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories of results, or above them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="The page.")],
+    force: Force = False,
+) -> None:
+    """One HTML page of all results, which opens without a network.
+
+    Example: semapix bench report results -o report.html
+    """
+    from semapix.files import check_output
+
+    check_output(out, force=force)
+    with _evaluation_packages():
+        from semapix.evaluation.report import write_report
+    count = write_report(results, out, force=force)
+    say(f"{count} experiments -> {out}  {out.stat().st_size:,} bytes")

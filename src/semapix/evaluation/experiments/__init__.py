@@ -1,0 +1,1 @@
+"""The experiments of `semapix bench`: each takes a protocol and gives findings."""

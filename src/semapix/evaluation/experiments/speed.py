@@ -1,0 +1,227 @@
+"""Seconds and memory (protocols/speed.yaml)."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import semapix
+from semapix.errors import SemapixError
+from semapix.evaluation.datasets import TestPicture, open_dataset
+from semapix.evaluation.experiments._run import Run, bundles_of
+from semapix.evaluation.findings import Findings
+from semapix.evaluation.records import Record, Table
+from semapix.evaluation.reference import REFERENCES
+from semapix.evaluation.tested import Tested, choose
+from semapix.imaging import load
+
+__all__ = ["SpeedProtocol", "measure_speed"]
+
+_LAUNCHER = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+
+_SMALL = 0.1  # megapixels; below, everything is measured ten times as often
+
+
+@dataclass(frozen=True)
+class SpeedProtocol:
+    """The keys of protocols/speed.yaml, which says what each is."""
+
+    codecs: Sequence[str]
+    settings: Mapping[str, Sequence[float]]
+    megapixels: Sequence[float]
+    rounds: int
+    commands: int
+    files: Sequence[int]
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Warm times of one thing at one size."""
+
+    codec: str
+    what: str
+    pixels: int
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        return median(self.seconds)
+
+
+@dataclass(frozen=True)
+class _Command:
+    """One run of a command in a process of its own. `megabytes`: largest resident set."""
+
+    command: str
+    what: str
+    seconds: float
+    megabytes: float
+
+
+def measure_speed(dataset: Path, protocol: SpeedProtocol, run: Run) -> Findings:
+    """Time all codecs, each at the middle one of its settings, at all sizes, and the commands of Semapix.
+
+    Raises ArgumentError for a data set without pictures, SemapixError when a command fails.
+    """
+    pictures = open_dataset(dataset).pictures
+    codecs, missing = choose(protocol.codecs, protocol.settings, run.model)
+    codecs = [replace(codec, settings=(codec.settings[len(codec.settings) // 2],)) for codec in codecs]
+    timed: list[_Timed] = []
+    for size in protocol.megapixels:
+        picture = mosaic(pictures, size)
+        rounds = protocol.rounds * (10 if size < _SMALL else 1)
+        print(f"speed: {picture.shape[1]}x{picture.shape[0]}, {rounds} rounds", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            timed += _warm(picture, codecs, rounds, Path(folder))
+    commands = [entry for codec in codecs if codec.model for entry in _commands(pictures, codec, protocol)]
+    table = [["codec", "what", *(f"{size:g} MP" for size in protocol.megapixels), "ms per MP, largest"]]
+    for label, what in dict.fromkeys((entry.codec, entry.what) for entry in timed):
+        same = [entry for entry in timed if (entry.codec, entry.what) == (label, what)]
+        per = 1000 * same[-1].median / same[-1].pixels * 1e6
+        table.append([label, what, *(f"{1000 * entry.median:.1f} ms" for entry in same), f"{per:.0f}"])
+    cold = [["command", "of", "seconds, median", "peak memory, MB"]]
+    for command, what in dict.fromkeys((entry.command, entry.what) for entry in commands):
+        runs = [entry for entry in commands if (entry.command, entry.what) == (command, what)]
+        peak = max(entry.megabytes for entry in runs)
+        cold.append([command, what, f"{median(entry.seconds for entry in runs):.3f}", f"{peak:.0f}"])
+    return Findings(
+        Record(
+            "speed",
+            run.command,
+            bundles_of(codecs),
+            settings={
+                "protocol": asdict(protocol),
+                "threads": f"Semapix: SEMAPIX_THREADS or as ONNX Runtime decides, {os.cpu_count()} cores; others: one",
+                **{codec.name: f"{codec.what}; setting {codec.settings[0]:g}" for codec in codecs},
+                "warm": "in one process, all codecs in turn and in random order, medians; encode: pixels to bytes; "
+                "decode: bytes to pixels; look: from the name of a file to labels",
+                "cold": "python -m semapix ..., start of Python and PNG included, files in the system's cache",
+                "peak memory": "largest resident set of the process",
+            },
+            results={
+                "warm": [{"codec": e.codec, "what": e.what, "pixels": e.pixels, "seconds": e.median} for e in timed],
+            },
+            tables={
+                "commands": Table(list(_Command.__dataclass_fields__), [list(asdict(e).values()) for e in commands]),
+                "warm": Table(
+                    ["codec", "what", "pixels", "seconds"], [[e.codec, e.what, e.pixels, e.seconds] for e in timed]
+                ),
+            },
+        ),
+        {"Warm": table, "Commands": cold},
+        failures=missing,
+    )
+
+
+def mosaic(pictures: Sequence[TestPicture], megapixels: float) -> NDArray[np.uint8]:
+    """Pictures side by side at their own scale until a size is full: as hard to code as they are.
+
+    4:3; below 0.1 megapixels square. uint8 (H, W, 3).
+    """
+    ratio = 1.0 if megapixels < _SMALL else 4 / 3
+    height = round((megapixels * 1e6 / ratio) ** 0.5)
+    width = round(height * ratio)
+    whole = Image.new("RGB", (width, height))
+    top = number = 0
+    while top < height:
+        left = tallest = 0
+        while left < width:
+            tile = Image.fromarray(load(pictures[number % len(pictures)].image).pixels)
+            if tile.width < tile.height:
+                tile = tile.transpose(Image.Transpose.ROTATE_90)
+            whole.paste(tile, (left, top))
+            left, tallest, number = left + tile.width, max(tallest, tile.height), number + 1
+        top += tallest
+    return np.asarray(whole)
+
+
+def _warm(pixels: NDArray[np.uint8], codecs: Sequence[Tested], rounds: int, folder: Path) -> list[_Timed]:
+    works: dict[tuple[str, str], Callable[[], object]] = {}
+    for codec in codecs:
+        works |= {(codec.label, what): work for what, work in _works(codec, pixels, folder).items()}
+    seconds: dict[tuple[str, str], list[float]] = {key: [] for key in works}
+    order = random.Random(0)
+    for round_ in range(rounds + 1):
+        # In a fixed order the same work would always follow the slowest one, and find its caches cold.
+        for key in order.sample(list(works), len(works)):
+            start = time.perf_counter()
+            works[key]()
+            if round_:
+                seconds[key].append(time.perf_counter() - start)
+    return [_Timed(*key, pixels.shape[0] * pixels.shape[1], values) for key, values in seconds.items()]
+
+
+def _works(codec: Tested, pixels: NDArray[np.uint8], folder: Path) -> dict[str, Callable[[], object]]:
+    setting, bundle = codec.settings[0], codec.bundle
+    if bundle is None:
+        reference = REFERENCES[codec.name]
+        data = reference.encode(pixels, setting)
+        return {
+            "encode": lambda: reference.encode(pixels, setting),
+            "decode": lambda: reference.decode(data, pixels.shape),
+        }
+    file = folder / f"{codec.name}.spix"
+    semapix.encode(pixels, bundle.codec, int(setting), bundle).save(file)
+    looks = {
+        f"look, {task['name']}": lambda name=task["name"]: semapix.open(file, bundle).look(name)
+        for task in bundle.manifest["tasks"]
+    }
+    return {
+        "encode": lambda: semapix.encode(pixels, bundle.codec, int(setting), bundle),
+        "decode": lambda: semapix.open(file, bundle).image(),
+        **looks,
+    }
+
+
+def _commands(pictures: Sequence[TestPicture], codec: Tested, protocol: SpeedProtocol) -> list[_Command]:
+    """Cold runs: --help, look at one small file and at many; encode and decode the largest picture, once each."""
+    model, quality = ["--model", str(codec.model)], ["--quality", f"{codec.settings[0]:g}"]
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for which, size in (("small", min(protocol.megapixels)), ("large", max(protocol.megapixels))):
+            Image.fromarray(mosaic(pictures, size)).save(folder / f"{which}.png")
+        large = f"{max(protocol.megapixels):g} megapixels"
+        found.append(_run("encode", large, folder / "large.png", "-o", folder / "large.spix", *quality, *model))
+        found.append(_run("decode", large, folder / "large.spix", "-o", folder / "large-decoded.png", *model))
+        _run("encode", "", folder / "small.png", "-o", folder / "small.spix", *model)
+        content = (folder / "small.spix").read_bytes()
+        for number in range(max(protocol.files)):
+            (folder / f"{number:04}.spix").write_bytes(content)
+        for _ in range(protocol.commands):
+            found.append(_run("--help", ""))
+            for count in protocol.files:
+                files = [folder / f"{number:04}.spix" for number in range(count)]
+                found.append(_run("look", f"{count} files" if count > 1 else "one file", *files, *model))
+    return found
+
+
+def _run(command: str, what: str, *words: str | Path) -> _Command:
+    """Run a command in a process of its own, started by a small one.
+
+    The system counts what a program takes when it starts another as the other's, and this one may be large.
+    """
+    started = [sys.executable, "-c", _LAUNCHER, sys.executable, "-m", "semapix", command, *map(str, words)]
+    done = subprocess.run(started, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SemapixError(f"semapix {command} failed: {' '.join(done.stderr.split())}")
+    seconds, size = map(float, done.stdout.split())
+    return _Command(f"semapix {command}", what, seconds, size * (1 if sys.platform == "darwin" else 1024) / 1e6)

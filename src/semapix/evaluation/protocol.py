@@ -1,0 +1,40 @@
+"""Protocols: the choices of an experiment, as YAML. Each has a dataclass with exactly the keys of its file."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from semapix.errors import ArgumentError
+
+__all__ = ["load_protocol"]
+
+P = TypeVar("P")
+
+
+def load_protocol(kind: type[P], name: str, path: Path | None = None, **chosen: Any) -> P:
+    """The protocol of the experiment `name`: the one that ships, or that in the file `path`.
+
+    `kind`: its dataclass. `chosen`: values that take the place of the file's, unless they are None.
+    Raises ArgumentError for a file that is missing or no YAML, and for unknown or missing keys, naming them.
+    """
+    if path is not None and not path.is_file():
+        raise ArgumentError(f"{path}: there is no such protocol")
+    source = path or resources.files(__package__) / "protocols" / f"{name}.yaml"
+    try:
+        values = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ArgumentError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ArgumentError(f"{path}: must be a mapping, not {values!r}")
+    values |= {key: value for key, value in chosen.items() if value is not None}
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    unknown, missing = sorted(set(values) - {field.name for field in fields}), sorted(needed - set(values))
+    if unknown or missing:
+        raise ArgumentError(f"{path or name}: unknown keys {unknown}, missing keys {missing}")
+    return kind(**values)

@@ -1,0 +1,180 @@
+"""The codecs of a run, ours and those that they are compared with, behind one call: pixels through a real file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import semapix
+from semapix.bundle import Bundle, default_for, find
+from semapix.codecs import CODECS, QUALITIES
+from semapix.coding import counted_information
+from semapix.errors import ArgumentError, ModelError
+from semapix.evaluation.datasets import Dataset
+from semapix.evaluation.records import versions
+from semapix.evaluation.reference import REFERENCES
+from semapix.evaluation.reference.base import Dial
+from semapix.evaluation.runner import Failure
+
+__all__ = ["Coded", "Tested", "choose", "code", "own_tasks"]
+
+Pixels = NDArray[np.uint8]
+
+_CHECKSUM = 2  # bytes behind each machine layer
+_OF_ALL = ("semapix", "numpy", "torch", "pytorch-msssim", "ai-edge-litert")
+_OF_OURS = ("onnxruntime", "constriction")
+_OF_REFERENCES = ("Pillow", "pillow-heif", "imagecodecs", "imageio-ffmpeg")
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A codec with the settings that it is tested at; survives pickling.
+
+    `model`: the path of the bundle of a codec of ours, None for a reference codec. `what`: library and choices, a line.
+    """
+
+    name: str
+    label: str
+    what: str
+    settings: tuple[float, ...]
+    model: Path | None = None
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The model of a codec of ours."""
+        return None if self.model is None else find(self.model)
+
+    @property
+    def depends(self) -> dict[str, Any]:
+        """What coded pictures depend on beside the setting, for the key of a job."""
+        bundle = self.bundle
+        kept = versions((*_OF_ALL, *(_OF_REFERENCES if bundle is None else _OF_OURS)))
+        model = None if bundle is None else bundle.fingerprint.hex()
+        return {"codec": self.name, "what": self.what, "model": model, "versions": kept}
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A picture that went through a file.
+
+    `size`: bytes of the file, headers included. `payload`: without what the container adds; of our own files, all of
+    it. `pixels`: the decoded picture, uint8 (H, W, 3). Of our own files alone: `layers`, bytes of each layer;
+    `machine`, how many of them are machine layers; `information`, bits that the model's tables give to the symbols.
+    """
+
+    size: int
+    payload: int
+    pixels: Pixels
+    layers: tuple[int, ...] = ()
+    machine: int = 0
+    information: float | None = None
+
+    @property
+    def overhead(self) -> float | None:
+        """Bytes that carry symbols over the information in these, as a share less 1; None for reference codecs."""
+        if not self.information:
+            return None
+        return (sum(self.layers) - _CHECKSUM * self.machine) * 8 / self.information - 1
+
+
+def choose(
+    names: Sequence[str], settings: Mapping[str, Sequence[float]], model: str | None = None
+) -> tuple[list[Tested], list[Failure]]:
+    """The codecs called `names`, and those of them that cannot run here.
+
+    A name is that of a codec of ours, of a reference codec, or of an installed model, or the path of a bundle.
+    `settings`: of codecs by their names, in place of their own. `model`: the bundle for codecs of ours.
+    Raises ArgumentError for an unknown name, listing what there is, for two codecs of one name, and for settings that a
+    codec does not have.
+    """
+    chosen, missing = [], []
+    for name in names:
+        if name in REFERENCES:
+            reference = REFERENCES[name]
+            why = reference.missing()
+            sweep = _checked(name, settings.get(name, reference.sweep), reference.dial)
+            if why is None:
+                chosen.append(Tested(name, reference.label, reference.what, sweep))
+            else:
+                missing.append(Failure(name, why))
+            continue
+        bundle = _bundle(name, model)
+        sweep = _checked(name, settings.get(name, range(1, QUALITIES + 1)), Dial("quality", 1, QUALITIES))
+        what = f"model {bundle.name} ({bundle.fingerprint[:4].hex()}), codec {bundle.codec}; quality as given"
+        chosen.append(Tested(bundle.name, f"Semapix {bundle.name}", what, sweep, bundle.path))
+    twice = sorted({codec.name for codec in chosen if [c.name for c in chosen].count(codec.name) > 1})
+    if twice:
+        raise ArgumentError(
+            f"two codecs are called {', '.join(twice)}; name each once, and give models other file names"
+        )
+    return chosen, missing
+
+
+def _checked(name: str, settings: Sequence[float], dial: Dial) -> tuple[float, ...]:
+    """Settings of a codec; raises ArgumentError unless each stands there once and the codec has it."""
+    if not isinstance(settings, (list, tuple, range)) or not all(isinstance(s, (int, float)) for s in settings):
+        raise ArgumentError(f"settings of {name} (={settings!r}) must be a list of numbers")
+    if not settings or len(set(settings)) != len(settings):
+        raise ArgumentError(f"settings of {name} (={list(settings)}) must be one or more, each once")
+    for setting in settings:
+        try:
+            dial.check(setting)
+        except ArgumentError as error:
+            raise ArgumentError(f"{name}: {error}") from None
+    return tuple(settings)
+
+
+def own_tasks(tested: Tested, data: Dataset) -> dict[str, str]:
+    """The tasks of a codec's model whose labels the data set knows, each with the column of the true labels.
+
+    Raises ArgumentError for a reference codec.
+    """
+    bundle = tested.bundle
+    if bundle is None:
+        raise ArgumentError(f"{tested.name} has no machine layers; codecs of this experiment are Semapix's own")
+    stated = bundle.manifest["tasks"]
+    return {task["name"]: space.column for task in stated if (space := data.space_of(task["labels"]))}
+
+
+def _bundle(name: str, model: str | None) -> Bundle:
+    if name in CODECS:
+        return find(model) if model else default_for(name)
+    try:
+        return find(name)
+    except ModelError as error:
+        known = ", ".join([*CODECS, *REFERENCES])
+        raise ArgumentError(
+            f"no codec is called {name!r} ({error}); there are: {known}, and paths of bundles"
+        ) from None
+
+
+def code(tested: Tested, setting: float, pixels: Pixels) -> Coded:
+    """Code a picture, uint8 (H, W, 3), at one setting, through a real file."""
+    if tested.model is None:
+        reference = REFERENCES[tested.name]
+        data = reference.encode(pixels, setting)
+        return Coded(len(data), reference.payload(data), reference.decode(data, pixels.shape))
+    bundle = _opened(tested.model)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "picture.spix"
+        semapix.encode(pixels, bundle.codec, int(setting), bundle).save(file)
+        stream = semapix.open(file, bundle)
+        with counted_information() as information:
+            decoded = np.asarray(stream.image())
+        layers = stream.layers
+        machine = sum(layer.kind == "machine" for layer in layers)
+        size = file.stat().st_size
+        return Coded(size, size, decoded, tuple(x.length for x in layers), machine, information.bits)
+
+
+@lru_cache
+def _opened(path: Path) -> Bundle:
+    """Each process opens a model once."""
+    return find(path)

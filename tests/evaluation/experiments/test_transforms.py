@@ -1,0 +1,29 @@
+"""Networks trained alike and asked about the same pictures."""
+
+import pytest
+
+from semapix.errors import ArgumentError
+from semapix.evaluation.experiments.transforms import TransformsProtocol, measure_transforms
+
+
+def test_all_networks_are_trained_and_compared(run, training_data, objects, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "objects").mkdir()
+    for path in [*(training_data / "objects").iterdir(), objects / "test.parquet"]:
+        (data / "objects" / path.name).write_bytes(path.read_bytes())
+    protocol = TransformsProtocol("scalable-tiny", ["lifting", "plain"])
+    findings = measure_transforms(data, protocol, run(), minutes=1, steps=2)
+    figures = {(f["network"], f["task"], f["source"]): f for f in findings.record.results["figures"]}
+    assert len(figures) == 8
+    assert figures["plain", "fine", "small"]["pictures"] == 10
+    assert figures["lifting", "fine", "small"]["of_lifting"] is None
+    low, high = figures["plain", "fine", "small"]["of_lifting"][1:]
+    assert low <= figures["plain", "fine", "small"]["top1"] - figures["lifting", "fine", "small"]["top1"] <= high
+    assert all(cost["steps"] == 2 for cost in findings.record.results["costs"].values())
+    assert (run().out / "runs" / "plain.ckpt").is_file()
+
+
+def test_unknown_networks(run, tmp_path):
+    with pytest.raises(ArgumentError, match=r"networks \['vgg'\] must be among: lifting, plain, reversible"):
+        measure_transforms(tmp_path, TransformsProtocol("scalable-tiny", ["vgg"]), run(), minutes=1)
