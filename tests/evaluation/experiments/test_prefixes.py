@@ -49,6 +49,8 @@ def test_features_stand_beside_pictures(run, objects):
     assert points["features", 0, "coarse"]["bpp"] < points["features", 0, "fine"]["bpp"]
     assert points["JPEG", 10, "fine"]["bpp"] < points["JPEG", 90, "fine"]["bpp"]
     assert set(findings.record.results["uncoded"]) == {"coarse", "fine"}
+    ahead = findings.tables["Features less pictures at the lowest rate"]
+    assert [row[:2] for row in ahead[1:]] == [[c, t] for t in ("coarse", "fine") for c in ("Semapix tiny", "JPEG")]
     assert {point["pictures"] for point in points.values()} == {10}
     table = findings.tables["Top-1, fine"]
     assert [row[0] for row in table[1:]] == ["features", "Semapix tiny", "JPEG"]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from semapix.errors import ArgumentError
 from semapix.evaluation.bjontegaard import Curve, bd_quality
+from semapix.evaluation.bootstrap import bootstrap
 from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run, bundles_of, complete, merged
 from semapix.evaluation.findings import Findings
@@ -31,6 +33,7 @@ __all__ = ["JudgeProtocol", "measure_judge"]
 _MASK = "mask"
 _CLASSES = 21  # of PASCAL VOC, with the background
 _ORIGINAL = "not coded"
+_ROUNDS = 400  # of the bootstrap of a BD-accuracy
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def measure_judge(dataset: Path, network: Path, protocol: JudgeProtocol, run: Ru
                 **{codec.name: codec.what for codec in codecs},
                 "judge": f"{network.name} ({digest})",
                 "bpp": "bits of the file, headers included, per pixel; mean over pictures",
+                "intervals": f"bootstrap over pictures, paired, {_ROUNDS} rounds",
                 "miou": f"of {_CLASSES} classes over all pixels of all pictures; class {IGNORED} of masks is ignored",
             },
             results={"points": points},
@@ -100,7 +104,7 @@ def measure_judge(dataset: Path, network: Path, protocol: JudgeProtocol, run: Ru
             if masked
             else {"pictures": Table(columns, [[row[column] for column in columns] for row in outcome.rows])},
         ),
-        {"Points": _table(points, figures), **_bd_tables(points, figures[0], codecs, protocol.against)},
+        {"Points": _table(points, figures), **_bd_tables(rows, codecs, protocol.against, figures[0])},
         {"curves": lambda: _plot(points, figures, data.name)} if points else {},
         [*missing, *uneven, *merged(outcome.failures)],
     )
@@ -165,27 +169,64 @@ def _table(points: Sequence[Mapping[str, Any]], figures: Sequence[str]) -> list[
 
 
 def _bd_tables(
-    points: Sequence[Mapping[str, Any]], figure: str, codecs: Sequence[Tested], against: Sequence[str]
+    rows: Sequence[Row], codecs: Sequence[Tested], against: Sequence[str], figure: str
 ) -> dict[str, list[list[str]]]:
-    """Mean differences in accuracy at the same rate."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for point in points:
-        if point["of"] != _ORIGINAL:
-            curves.setdefault(point["of"], []).append((point["bpp"], point[figure]))
+    """Mean differences in accuracy at the same rate, with 95 % intervals over pictures."""
+    measured = {codec.label: _Pictures.of([row for row in rows if row["codec"] == codec.name]) for codec in codecs}
     tables = {}
-    for reference in (codec.label for codec in codecs if codec.name in against):
-        rows = [["codec", f"BD-{figure}, points", "overlap, bpp"]]
-        for codec, series in curves.items():
-            if codec == reference or reference not in curves:
+    for reference in (codec.label for codec in codecs if codec.name in against and measured[codec.label].count):
+        table = [["codec", f"BD-{figure}, points", "95 % over pictures", "overlap, bpp"]]
+        for codec, pictures in measured.items():
+            if codec == reference or not pictures.count:
                 continue
             try:
-                found = bd_quality(*(Curve(*zip(*sorted(s), strict=True)) for s in (series, curves[reference])))
+                low, high = bd_quality(pictures.curve(), measured[reference].curve()).rates
+                interval = bootstrap(pictures.count, partial(_difference, pictures, measured[reference]), _ROUNDS)
             except ArgumentError as error:
-                rows.append([codec, "none", str(error)])
+                table.append([codec, "none", "", str(error)])
                 continue
-            rows.append([codec, f"{found.difference:+.1f}", f"{found.rates[0]:.2f} to {found.rates[1]:.2f}"])
-        tables[f"Against {reference}"] = rows
+            ends = f"{interval.low:+.1f} to {interval.high:+.1f}"
+            table.append([codec, f"{interval.value:+.1f}", ends, f"{low:.2f} to {high:.2f}"])
+        tables[f"Against {reference}"] = table
     return tables
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """What was measured of one codec: settings in rows, pictures in columns.
+
+    `rates`: bits per pixel (S, N). `answers`: whether the first answer was right (S, N), or counts (S, N, 21, 21).
+    """
+
+    rates: NDArray[np.float64]
+    answers: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> _Pictures:
+        by_setting: dict[float, list[Row]] = {}
+        for row in sorted(rows, key=lambda row: str(row["picture"])):
+            by_setting.setdefault(row["setting"], []).append(row)
+        lists = list(by_setting.values())
+        return cls(
+            np.array([[8 * row["bytes"] / row["pixels"] for row in same] for same in lists], np.float64),
+            np.array([[row.get("confusion", row["rank"] == 0) for row in same] for same in lists], np.float64),
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of pictures."""
+        return self.rates.shape[1] if self.rates.size else 0
+
+    def curve(self, chosen: NDArray[np.intp] | None = None) -> Curve:
+        """Accuracy in percent over rate, of the chosen pictures."""
+        numbers = np.arange(self.count) if chosen is None else chosen
+        answers = self.answers[:, numbers]
+        shares = [mean_iou(a.sum(axis=0)) if a.ndim == 3 else float(a.mean()) for a in answers]
+        return Curve(self.rates[:, numbers].mean(axis=1).tolist(), [100 * share for share in shares])
+
+
+def _difference(test: _Pictures, reference: _Pictures, chosen: NDArray[np.intp]) -> float:
+    return bd_quality(test.curve(chosen), reference.curve(chosen)).difference
 
 
 def _plot(points: Sequence[Mapping[str, Any]], figures: Sequence[str], name: str) -> Figure:
