@@ -24,7 +24,7 @@ from semapix.training.systems.budget import BudgetedStage
 from semapix.training.systems.lcnet import LcnetSystem
 from semapix.training.systems.lfrnet import LfrnetSystem
 from semapix.training.systems.normalise import normalise
-from semapix.training.systems.outer import OuterSystem
+from semapix.training.systems.outer import OuterSystem, moved_levels
 
 __all__ = ["STAGES", "fit", "labelled", "train"]
 
@@ -102,7 +102,12 @@ def _prepare(
 
 def _start_from_weights(system: BudgetedStage, state: dict[str, Any], training: IterableDataset[Any]) -> None:
     """Take the weights of a restored model; those of other parts, such as a frozen transform, are there already."""
-    system.load_state_dict(state["state_dict"], strict=False)
+    weights = state["state_dict"]
+    if isinstance(system, OuterSystem):
+        trained, wanted = state["recipe"]["outer"], system.recipe.outer
+        ranges = (trained["lambda_low"], trained["lambda_high"]), (wanted.lambda_low, wanted.lambda_high)
+        weights = moved_levels(weights, *ranges)
+    system.load_state_dict(weights, strict=False)
     if isinstance(system, LfrnetSystem):
         pictures, _, _ = next(iter(training))
         refresh_batch_norm(system.transform, system.transform.lifting, normalise(pictures.float()))

@@ -15,7 +15,7 @@ from semapix.training.recipe import Recipe
 from semapix.training.systems.budget import BudgetedStage
 from semapix.training.systems.normalise import normalise
 
-__all__ = ["OuterSystem", "enlarge"]
+__all__ = ["OuterSystem", "enlarge", "moved_levels"]
 
 _MEMORY_FORMAT = torch.channels_last
 
@@ -23,6 +23,34 @@ _MEMORY_FORMAT = torch.channels_last
 def enlarge(small: Tensor, size: tuple[int, int]) -> Tensor:
     """The prediction of a scale: the smaller one enlarged as Pillow's bicubic kernel does."""
     return functional.interpolate(small, size, mode="bicubic", antialias=True, align_corners=False)
+
+
+def _lambdas(low: float, high: float) -> Tensor:
+    """The weight of squared error at each level: `low` at quality 1, `high` at 9, a constant factor between levels."""
+    return low * torch.exp(math.log(high / low) / (QUALITIES - 1) * torch.arange(OUTER_LEVELS))
+
+
+_BY_LEVEL = ("gain", "inverse_gain", "analysis_scale", "synthesis_scale", "coder.hyper_level")
+
+
+def moved_levels(
+    state: dict[str, Tensor], trained: tuple[float, float], wanted: tuple[float, float]
+) -> dict[str, Tensor]:
+    """Weights of an `OuterSystem` for another range of lambdas, each range its values at quality 1 and 9.
+
+    What depends on the level is interpolated linearly over log lambda, and extrapolated beyond the levels that were
+    trained: a gain is a step size, whose logarithm is nearly linear there. Without it, a change of the range would
+    need training from the start.
+    """
+    old, new = _lambdas(*trained).log(), _lambdas(*wanted).log()
+    position = (new - old[0]) / (old[1] - old[0])
+    below = position.floor().clamp(0, OUTER_LEVELS - 2).long()
+    share = (position - below)[:, None]
+    moved = {key: value for key, value in state.items() if key != "lambdas"}
+    for name in _BY_LEVEL:
+        rows = state[f"unit.{name}"]
+        moved[f"unit.{name}"] = torch.lerp(rows[below], rows[below + 1], share)
+    return moved
 
 
 class OuterSystem(BudgetedStage):
@@ -40,8 +68,7 @@ class OuterSystem(BudgetedStage):
         self.unit = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks).to(
             memory_format=_MEMORY_FORMAT
         )
-        step = math.log(stage.lambda_high / stage.lambda_low) / (QUALITIES - 1)
-        self.register_buffer("lambdas", stage.lambda_low * torch.exp(step * torch.arange(OUTER_LEVELS)))
+        self.register_buffer("lambdas", _lambdas(stage.lambda_low, stage.lambda_high))
 
     def start(self, patches: Tensor) -> None:
         """Set the unit's first weights from some training patches, uint8 (N, 3, H, W)."""
