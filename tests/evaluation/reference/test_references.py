@@ -10,7 +10,7 @@ import pytest
 
 from semapix.errors import ArgumentError
 from semapix.evaluation.metrics import psnr
-from semapix.evaluation.reference import REFERENCES, ReferenceCodec, ReferenceFailure, find_reference
+from semapix.evaluation.reference import REFERENCES, ReferenceCodec, ReferenceFailure
 from tests.pictures import picture
 
 ORIGINAL = picture(160, 120)
@@ -24,12 +24,6 @@ def test_there_are_twelve_in_the_order_of_display():
         *("jxl", "heic", "heic-444", "hevc", "hevc-420", "vvc"),
     ]
     assert len({codec.label for codec in REFERENCES.values()}) == 12
-
-
-def test_find_reference():
-    assert find_reference("webp") is REFERENCES["webp"]
-    with pytest.raises(ArgumentError, match=r"no reference codec is called 'bpg'; there are jpeg, jpeg-444, .*, vvc$"):
-        find_reference("bpg")
 
 
 def test_importing_them_needs_none_of_their_packages():

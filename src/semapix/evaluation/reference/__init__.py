@@ -5,14 +5,13 @@ Those that can be are tuned for PSNR, as the codecs of the literature's curves a
 
 from __future__ import annotations
 
-from semapix.errors import ArgumentError
 from semapix.evaluation.reference.base import ReferenceCodec, ReferenceFailure
 from semapix.evaluation.reference.ffmpeg import HEVC, HEVC_420, VVC
 from semapix.evaluation.reference.heif import HEIC, HEIC_444
 from semapix.evaluation.reference.jxl import JPEG_XL
 from semapix.evaluation.reference.pillow import AVIF, AVIF_444, JPEG, JPEG_444, JPEG_2000, WEBP
 
-__all__ = ["REFERENCES", "ReferenceCodec", "ReferenceFailure", "find_reference"]
+__all__ = ["REFERENCES", "ReferenceCodec", "ReferenceFailure"]
 
 _ALL: tuple[ReferenceCodec, ...] = (
     JPEG,
@@ -31,10 +30,3 @@ _ALL: tuple[ReferenceCodec, ...] = (
 
 REFERENCES: dict[str, ReferenceCodec] = {codec.name: codec for codec in _ALL}
 """All reference codecs by name, in the order of display."""
-
-
-def find_reference(name: str) -> ReferenceCodec:
-    """The codec of that name. Raises ArgumentError, which lists the names, when there is none."""
-    if name not in REFERENCES:
-        raise ArgumentError(f"no reference codec is called {name!r}; there are {', '.join(REFERENCES)}")
-    return REFERENCES[name]
