@@ -26,7 +26,7 @@ def findings() -> Findings:
     )
     figure = draw([Panel("x", "y", {"Semapix tiny": [(1.0, 2.0), (0.5, 1.0)]}, {"VTM": [(1.0, 3.0)]})], "title")
     table = [["codec", "bpp"], ["JPEG", "0.5"]]
-    return Findings(record, {"Curves": table}, {"curves": lambda: figure}, [Failure("b.png, jpeg", "is broken")])
+    return Findings(record, {"Curves": table}, {"curves.png": lambda: figure}, [Failure("b.png, jpeg", "is broken")])
 
 
 def test_a_folder_holds_record_tables_and_plots(findings, tmp_path):

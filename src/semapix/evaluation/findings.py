@@ -24,8 +24,8 @@ RECORD, TABLES = "record.json", "tables.md"
 class Findings:
     """The results of one run.
 
-    `tables`: titles to tables for people, the first row being the head. `plots`: names of files, without ending, to
-    what draws them. `failures`: what could not be measured.
+    `tables`: titles to tables for people, the first row being the head. `plots`: names of files (PNG, or JPEG for
+    photos) to what draws them. `failures`: what could not be measured.
     """
 
     record: Record
@@ -49,10 +49,11 @@ class Findings:
         """Write everything into the folder `out`, over what an earlier run left there; figures before plots."""
         out.mkdir(parents=True, exist_ok=True)
         atomic_write(out / RECORD, self.record.to_json().encode(), force=True)
-        shown = "".join(f"\n![{name}]({name}.png)\n" for name in self.plots)
+        shown = "".join(f"\n![{name}]({name})\n" for name in self.plots)
         page = f"# {self.record.name}\n\n    {self.record.command}\n\n{self.text}\n{shown}"
         atomic_write(out / TABLES, page.encode(), force=True)
         for name, plot in self.plots.items():
             picture = BytesIO()
-            plot().savefig(picture, format="png", dpi=130)
-            atomic_write(out / f"{name}.png", picture.getvalue(), force=True)
+            options = {"pil_kwargs": {"quality": 88}} if name.endswith(".jpg") else {}
+            plot().savefig(picture, format=name.rpartition(".")[2], dpi=130, **options)
+            atomic_write(out / name, picture.getvalue(), force=True)

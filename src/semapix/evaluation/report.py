@@ -18,7 +18,7 @@ from semapix.files import atomic_write
 
 __all__ = ["write_report"]
 
-_SHOWN = re.compile(r"!\[.*?\]\((.*?\.png)\)\n")
+_SHOWN = re.compile(r"!\[.*?\]\((.*?\.(?:png|jpg))\)\n")
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222 }
@@ -86,7 +86,7 @@ def _section(folder: Path, record: dict[str, Any]) -> str:
     facts = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in about.items())
     pictures = "".join(
         f'<p><img alt="{html.escape(path.stem, quote=True)}" '
-        f'src="data:image/png;base64,{b64encode(path.read_bytes()).decode()}"></p>'
+        f'src="data:image/{path.suffix[1:].replace("jpg", "jpeg")};base64,{b64encode(path.read_bytes()).decode()}"></p>'
         for name in _SHOWN.findall((folder / TABLES).read_text(encoding="utf-8"))
         if (path := folder / name).is_file()
     )

@@ -26,7 +26,7 @@ def test_every_prefix_is_decoded_and_asked(run, objects, tiny_bundle):
     points = findings.record.results["curves"]["Semapix tiny"]
     assert "fine, features" not in points[0]
     assert points[0]["bytes"] < points[-1]["bytes"]
-    assert set(findings.plots) == {"curves"}
+    assert set(findings.plots) == {"curves.png"}
 
 
 def test_pictures_without_labels_have_psnr_alone(run, photos):

@@ -41,7 +41,7 @@ def test_curves_are_compared(run, photos):
     assert "do not overlap" in found["psnr", "Semapix tiny", "JPEG"]["why_none"]
     findings.save(run().out)
     assert {path.name for path in run().out.iterdir()} == {
-        *("record.json", "tables.md", "curves.png", "crops.png", "journal.jsonl")
+        *("record.json", "tables.md", "curves.png", "crops.jpg", "journal.jsonl")
     }
     record = json.loads((run().out / "record.json").read_text())
     assert record["models"][0]["name"] == "tiny"

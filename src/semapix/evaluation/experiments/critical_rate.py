@@ -88,7 +88,7 @@ def measure_critical_rate(dataset: Path, protocol: CriticalRateProtocol, run: Ru
             tables={"pictures": Table(columns, [[row[column] for column in columns] for row in outcome.rows])},
         ),
         {label: _table(points) for label, points in curves.items() if points},
-        {"curves": lambda: _plot(curves, data.name)} if any(curves.values()) else {},
+        {"curves.png": lambda: _plot(curves, data.name)} if any(curves.values()) else {},
         [*missing, *merged(outcome.failures)],
     )
 

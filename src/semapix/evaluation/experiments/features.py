@@ -101,7 +101,7 @@ def measure_features(dataset: Path, protocol: FeaturesProtocol, run: Run) -> Fin
             "Features less pictures at the lowest rate": _ahead(rows, points, codecs, list(tasks)),
         },
         {
-            "curves": lambda: draw(
+            "curves.png": lambda: draw(
                 [
                     Panel(
                         "payload (bits per pixel)",

@@ -105,7 +105,7 @@ def measure_judge(dataset: Path, network: Path, protocol: JudgeProtocol, run: Ru
             else {"pictures": Table(columns, [[row[column] for column in columns] for row in outcome.rows])},
         ),
         {"Points": _table(points, figures), **_bd_tables(rows, codecs, protocol.against, figures[0])},
-        {"curves": lambda: _plot(points, figures, data.name)} if points else {},
+        {"curves.png": lambda: _plot(points, figures, data.name)} if points else {},
         [*missing, *uneven, *merged(outcome.failures)],
     )
 

@@ -310,9 +310,9 @@ def _plots(
 ) -> dict[str, Callable[[], Figure]]:
     if not rows:
         return {}
-    plots = {"curves": lambda: _curves(data, protocol, len({row["picture"] for row in rows}), curves, metrics)}
+    plots = {"curves.png": lambda: _curves(data, protocol, len({row["picture"] for row in rows}), curves, metrics)}
     if protocol.sheet_pictures:
-        plots["crops"] = lambda: _sheet(data, protocol, codecs, rows)
+        plots["crops.jpg"] = lambda: _sheet(data, protocol, codecs, rows)
     return plots
 
 

@@ -38,12 +38,12 @@ def moved_levels(
 ) -> dict[str, Tensor]:
     """Weights of an `OuterSystem` for another range of lambdas, each range its values at quality 1 and 9.
 
-    What depends on the level is interpolated linearly over log lambda, and extrapolated beyond the levels that were
-    trained: a gain is a step size, whose logarithm is nearly linear there. Without it, a change of the range would
-    need training from the start.
+    What depends on the level is interpolated linearly over log lambda. Below the lowest level that was trained it is
+    extrapolated: a gain is a step size, whose logarithm is nearly linear there. Above the highest one it stays as it
+    is, for the synthesis has no detail to add. Without it, a change of the range would need training from the start.
     """
     old, new = _lambdas(*trained).log(), _lambdas(*wanted).log()
-    position = (new - old[0]) / (old[1] - old[0])
+    position = ((new - old[0]) / (old[1] - old[0])).clamp(max=OUTER_LEVELS - 1)
     below = position.floor().clamp(0, OUTER_LEVELS - 2).long()
     share = (position - below)[:, None]
     moved = {key: value for key, value in state.items() if key != "lambdas"}
