@@ -85,6 +85,14 @@ def test_wrong_input_is_one_line_and_status_2(run, photos, tmp_path, words, mess
     assert result.out == ""
 
 
+def test_records_name_no_folder_of_this_machine(run, photos, protocol, tmp_path, monkeypatch):
+    words = ["bench", "signal", "--dataset", photos, "--protocol", protocol, "-o", tmp_path / "out", "--processes", 1]
+    monkeypatch.setattr("sys.argv", ["semapix", *map(str, words)])
+    run(*words)
+    command = json.loads((tmp_path / "out" / "record.json").read_text())["command"]
+    assert command.startswith("semapix bench signal --dataset DATA/photos --protocol ")
+
+
 def test_every_experiment_has_help_with_an_example(run):
     listed = run("bench", "--help").out
     names = ("signal", "semantic", "critical-rate", "features", "judge", "complexity", "speed", "transforms", "report")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 bench = typer.Typer(
-    help="Measure codecs through real files, and compare them.", no_args_is_help=True, rich_markup_mode="rich"
+    help="Measure codecs through real files, and compare them.\n\n"
+    "Example: semapix bench signal --dataset DATA/kodak -o OUT",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
 
 DatasetPath = Annotated[
@@ -76,17 +79,28 @@ def _evaluation_packages() -> Iterator[None]:
         ) from None
 
 
-def _run(out: Path, processes: int, limit: int | None, model: str | None, dataset: Path | None = None) -> Run:
-    """The run of this command; the folder of the data, which lies elsewhere on every machine, is written as DATA."""
+def _run(
+    out: Path,
+    processes: int = 1,
+    limit: int | None = None,
+    model: str | None = None,
+    places: Mapping[Path, str] | None = None,
+) -> Run:
+    """The run of this command. `places`: files and folders, which lie elsewhere on every machine, and what stands for
+    them in the record."""
     from semapix.evaluation.experiments._run import Run
 
     if out.exists() and not out.is_dir():
         raise SemapixError(f"{out}: is a file; results need a directory")
     words = sys.argv[1:]
-    if dataset is not None:
-        known = f"DATA/{dataset.resolve().name}"
-        words = [word.replace(str(dataset), known) if word.endswith(str(dataset)) else word for word in words]
+    for path, stand_in in (places or {}).items():
+        words = [word.removesuffix(str(path)) + stand_in if word.endswith(str(path)) else word for word in words]
     return Run(shlex.join(["semapix", *words]), out, processes, limit, model)
+
+
+def _data(dataset: Path) -> dict[Path, str]:
+    """How a record calls a data set: its folder is that of the user's data."""
+    return {dataset: f"DATA/{dataset.resolve().name}"}
 
 
 def _split(names: str | None) -> list[str] | None:
@@ -130,7 +144,7 @@ def signal(
     chosen = load_protocol(
         SignalProtocol, "signal", protocol, codecs=_split(codecs), metrics=_split(metrics), lpips=lpips
     )
-    _end(measure_signal(dataset, chosen, _run(out, processes, limit, model, dataset)), out)
+    _end(measure_signal(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
 
 
 @bench.command()
@@ -151,7 +165,7 @@ def semantic(
         from semapix.evaluation.experiments.semantic import SemanticProtocol, measure_semantic
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(SemanticProtocol, "semantic", protocol, codecs=_split(codecs))
-    _end(measure_semantic(dataset, chosen, _run(out, processes, limit, model, dataset)), out)
+    _end(measure_semantic(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
 
 
 @bench.command()
@@ -172,7 +186,7 @@ def critical_rate(
         from semapix.evaluation.experiments.critical_rate import CriticalRateProtocol, measure_critical_rate
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(CriticalRateProtocol, "critical-rate", protocol, codecs=_split(codecs))
-    _end(measure_critical_rate(dataset, chosen, _run(out, processes, limit, model, dataset)), out)
+    _end(measure_critical_rate(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
 
 
 @bench.command()
@@ -193,7 +207,7 @@ def features(
         from semapix.evaluation.experiments.features import FeaturesProtocol, measure_features
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(FeaturesProtocol, "features", protocol, codecs=_split(codecs))
-    _end(measure_features(dataset, chosen, _run(out, processes, limit, model, dataset)), out)
+    _end(measure_features(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
 
 
 @bench.command()
@@ -217,7 +231,8 @@ def judge(
         from semapix.evaluation.experiments.judge import JudgeProtocol, measure_judge
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(JudgeProtocol, "judge", protocol, codecs=_split(codecs))
-    _end(measure_judge(dataset, network, chosen, _run(out, processes, limit, model, dataset)), out)
+    places = {**_data(dataset), network: network.name}
+    _end(measure_judge(dataset, network, chosen, _run(out, processes, limit, model, places)), out)
 
 
 @bench.command()
@@ -230,7 +245,7 @@ def complexity(out: Out, model: Model = None, protocol: Protocol = None) -> None
         from semapix.evaluation.experiments.complexity import ComplexityProtocol, measure_complexity
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(ComplexityProtocol, "complexity", protocol)
-    _end(measure_complexity(chosen, _run(out, 1, None, model)), out)
+    _end(measure_complexity(chosen, _run(out, model=model)), out)
 
 
 @bench.command()
@@ -249,7 +264,7 @@ def speed(
         from semapix.evaluation.experiments.speed import SpeedProtocol, measure_speed
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(SpeedProtocol, "speed", protocol, codecs=_split(codecs))
-    _end(measure_speed(dataset, chosen, _run(out, 1, None, model, dataset)), out)
+    _end(measure_speed(dataset, chosen, _run(out, model=model, places=_data(dataset))), out)
 
 
 @bench.command()
@@ -268,7 +283,7 @@ def transforms(
         from semapix.evaluation.experiments.transforms import TransformsProtocol, measure_transforms
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(TransformsProtocol, "transforms", protocol)
-    _end(measure_transforms(data, chosen, _run(out, 1, limit, None), minutes), out)
+    _end(measure_transforms(data, chosen, _run(out, limit=limit, places={data: "DATA"}), minutes), out)
 
 
 @bench.command()
