@@ -54,6 +54,6 @@ class Findings:
         atomic_write(out / TABLES, page.encode(), force=True)
         for name, plot in self.plots.items():
             picture = BytesIO()
-            options = {"pil_kwargs": {"quality": 88}} if name.endswith(".jpg") else {}
+            options = {"pil_kwargs": {"quality": 80}} if name.endswith(".jpg") else {}
             plot().savefig(picture, format=name.rpartition(".")[2], dpi=130, **options)
             atomic_write(out / name, picture.getvalue(), force=True)

@@ -37,7 +37,7 @@ print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).
 sys.exit(done.returncode)
 """
 
-_SMALL = 0.1  # megapixels; below, everything is measured ten times as often
+_SMALL = 0.1  # megapixels
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def measure_speed(dataset: Path, protocol: SpeedProtocol, run: Run) -> Findings:
     timed: list[_Timed] = []
     for size in protocol.megapixels:
         picture = mosaic(pictures, size)
-        rounds = protocol.rounds * (10 if size < _SMALL else 1)
+        rounds = 10 * protocol.rounds if size < _SMALL else max(3, round(protocol.rounds / max(1.0, size)))
         print(f"speed: {picture.shape[1]}x{picture.shape[0]}, {rounds} rounds", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
             timed += _warm(picture, codecs, rounds, Path(folder))
