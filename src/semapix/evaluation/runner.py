@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,7 +43,7 @@ class Job(Generic[Details]):
     details: Details
     depends: Any
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The hash of `depends`."""
         return sha256(json.dumps(self.depends, sort_keys=True, default=str).encode()).hexdigest()[:24]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Tested:
         """The model of a codec of ours."""
         return None if self.model is None else find(self.model)
 
-    @property
+    @cached_property
     def depends(self) -> dict[str, Any]:
         """What coded pictures depend on beside the setting, for the key of a job."""
         bundle = self.bundle
