@@ -54,6 +54,8 @@ class Findings:
         atomic_write(out / TABLES, page.encode(), force=True)
         for name, plot in self.plots.items():
             picture = BytesIO()
-            options = {"pil_kwargs": {"quality": 80}} if name.endswith(".jpg") else {}
-            plot().savefig(picture, format=name.rpartition(".")[2], dpi=130, **options)
+            photo = name.endswith(".jpg")
+            plot().savefig(
+                picture, format="jpg" if photo else "png", dpi=130, pil_kwargs={"quality": 80} if photo else None
+            )
             atomic_write(out / name, picture.getvalue(), force=True)
