@@ -68,6 +68,7 @@ def test_a_users_protocol_takes_the_place(tmp_path):
     [
         ("rounds: 3\n", r"missing keys \['threads'\]"),
         ("rounds: 3\nthreads: 1\nspeed: 9\n", r"unknown keys \['speed'\]"),
+        ("rounds: [3]\nthreads: 1\n", r"rounds \(=\[3\]\) must be int"),
         ("- rounds\n", "must be a mapping"),
         ("rounds: [\n", "is no YAML"),
     ],

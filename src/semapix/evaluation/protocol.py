@@ -15,12 +15,21 @@ __all__ = ["load_protocol"]
 
 P = TypeVar("P")
 
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "Sequence": (list, tuple),
+    "Mapping": dict,
+    "int": int,
+    "float": (int, float),
+    "str": str,
+}
+
 
 def load_protocol(kind: type[P], name: str, path: Path | None = None, **chosen: Any) -> P:
     """The protocol of the experiment `name`: the one that ships, or that in the file `path`.
 
     `kind`: its dataclass. `chosen`: values that take the place of the file's, unless they are None.
-    Raises ArgumentError for a file that is missing or no YAML, and for unknown or missing keys, naming them.
+    Raises ArgumentError for a file that is missing or no YAML, for unknown or missing keys, and for values of another
+    type, naming them.
     """
     if path is not None and not path.is_file():
         raise ArgumentError(f"{path}: there is no such protocol")
@@ -37,4 +46,9 @@ def load_protocol(kind: type[P], name: str, path: Path | None = None, **chosen: 
     unknown, missing = sorted(set(values) - {field.name for field in fields}), sorted(needed - set(values))
     if unknown or missing:
         raise ArgumentError(f"{path or name}: unknown keys {unknown}, missing keys {missing}")
+    for field in fields:
+        if field.name in values and not isinstance(
+            values[field.name], _KINDS.get(str(field.type).split("[")[0], object)
+        ):
+            raise ArgumentError(f"{path or name}: {field.name} (={values[field.name]!r}) must be {field.type}")
     return kind(**values)
