@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +24,14 @@ def _png(width: int, height: int, seed: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture(width, height, seed)).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Makes Ctrl-C work in a program that a shell has started in the background, and in those that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(coded: Path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it_with_130_and_no_partial_output(photo: Path, tiny_bundle: Path, tmp_path: Path):
     out = tmp_path / "out"
     out.mkdir()

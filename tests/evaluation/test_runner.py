@@ -70,14 +70,6 @@ def test_a_damaged_journal_is_refused(tmp_path):
         run_jobs(jobs([1, 2]), square, journal, processes=1)
 
 
-@pytest.fixture
-def interruptible():
-    """Programs that a shell starts in the background ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_an_interruption_keeps_what_is_done(tmp_path):
     journal = tmp_path / "journal.jsonl"

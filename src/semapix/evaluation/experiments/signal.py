@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -250,7 +251,7 @@ def _bd_tables(
                     [
                         codec,
                         f"{bd.percent:+.1f}",
-                        f"{interval.low:+.1f} to {interval.high:+.1f}",
+                        f"{interval.low:+.1f} to {interval.high:+.1f}" if isfinite(interval.low) else "",
                         *(f"{low:.2f} to {high:.2f}" for low, high in ends),
                     ]
                 )
