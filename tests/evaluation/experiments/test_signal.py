@@ -6,9 +6,12 @@ import pytest
 
 import semapix
 from semapix.errors import ArgumentError
+from semapix.evaluation.bjontegaard import Curve, bd_rate
+from semapix.evaluation.experiments import signal
 from semapix.evaluation.experiments.signal import SignalProtocol, measure_signal
 from semapix.evaluation.metrics import psnr
 from semapix.evaluation.protocol import load_protocol
+from semapix.evaluation.published import Published
 from semapix.imaging import load
 
 
@@ -46,6 +49,18 @@ def test_curves_are_compared(run, photos):
     record = json.loads((run().out / "record.json").read_text())
     assert record["models"][0]["name"] == "tiny"
     assert "| WebP | 10 |" in (run().out / "tables.md").read_text()
+
+
+def test_measured_curves_stand_beside_published_ones(run, photos, monkeypatch):
+    curve = Curve([0.1, 0.4, 1.0], [25.0, 33.0, 39.0])
+    published = Published("somebody", {"JPEG": curve, "HM (HEVC intra)": Curve([0.1, 1.0], [90.0, 95.0])})
+    monkeypatch.setattr(signal, "published_curves", lambda name, pictures, metric: published)
+    chosen = protocol(codecs=["jpeg"], metrics=["psnr"], bd_metrics=["psnr"], published=["HM (HEVC intra)", "JPEG"])
+    findings = measure_signal(photos, chosen, run())
+    (row,) = findings.tables["BD-rate against published curves, %, psnr"][1:]
+    points = findings.record.results["curves"]["JPEG"]
+    measured = Curve([p["bpp"] for p in points], [p["values"]["psnr"] for p in points])
+    assert row == ["JPEG", "none", f"{bd_rate(measured, curve).percent:+.1f}"]
 
 
 def test_a_broken_picture_is_named_and_left_out_for_all(run, photos):

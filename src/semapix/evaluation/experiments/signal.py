@@ -100,7 +100,11 @@ def measure_signal(dataset: Path, protocol: SignalProtocol, run: Run) -> Finding
     bd = _bd_rates(rows, codecs, against, [names[name] for name in protocol.bd_metrics])
     return Findings(
         _record(run, protocol, data, codecs, rows, curves, bd),
-        {"Curves": _curve_table(curves, metrics), **_bd_tables(bd, against)},
+        {
+            "Curves": _curve_table(curves, metrics),
+            **_bd_tables(bd, against),
+            **_published_tables(data, protocol, rows, curves, [names[name] for name in protocol.bd_metrics]),
+        },
         _plots(data, protocol, codecs, rows, curves, names),
         [*missing, *uneven, *merged(outcome.failures)],
     )
@@ -256,6 +260,38 @@ def _bd_tables(
                     ]
                 )
             tables[f"BD-rate against {reference}, {metric}"] = rows
+    return tables
+
+
+def _published_tables(
+    data: Dataset,
+    protocol: SignalProtocol,
+    rows: Sequence[Row],
+    curves: Mapping[str, Sequence[_Point]],
+    metrics: Sequence[Metric],
+) -> dict[str, list[list[str]]]:
+    """BD-rates of measured curves against published ones; none for data sets that have no published curves."""
+    tables = {}
+    for metric in metrics:
+        known = published_curves(data.name, len({row["picture"] for row in rows}), metric.name).curves
+        published = {
+            name: Curve(known[name].rates, [metric.scale(value) for value in known[name].qualities])
+            for name in protocol.published
+            if name in known
+        }
+        if not published:
+            continue
+        table = [["measured", *(f"{name} (published)" for name in published)]]
+        for label, points in curves.items():
+            cells = []
+            for curve in published.values():
+                try:
+                    measured = Curve([p.bpp for p in points], [metric.scale(p.values[metric.name]) for p in points])
+                    cells.append(f"{bd_rate(measured, curve).percent:+.1f}")
+                except ArgumentError:
+                    cells.append("none")
+            table.append([label, *cells])
+        tables[f"BD-rate against published curves, %, {metric.name}"] = table
     return tables
 
 
