@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semapix.bundle import FINGERPRINT_BYTES, Bundle
+from semapix.bundle import FINGERPRINT_BYTES, Bundle, find
 from semapix.codecs import CODECS, Layers, PictureInfo
 from semapix.errors import ArgumentError
 from semapix.graphs import OnnxGraphs
 from semapix.stream import Reader, write
 from semapix.tasks import Task
 
-__all__ = ["Look", "MachineCoder", "rank_of"]
+__all__ = ["Look", "MachineCoder", "opened", "rank_of"]
 
 _QUALITY = 1  # machine layers are the same at every quality
 
@@ -92,6 +93,12 @@ class MachineCoder:
                 f"{self._bundle.path}: task {task} has {len(have)} labels ({', '.join(have[:2])}, ...) that are not "
                 f"the {len(labels)} of the data ({', '.join(labels[:2])}, ...)"
             )
+
+
+@lru_cache(maxsize=1)
+def opened(model: Path) -> MachineCoder:
+    """The coder of the bundle at a path; each process opens a model once."""
+    return MachineCoder(find(model))
 
 
 def rank_of(label: int, scores: NDArray[np.float32]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from semapix.evaluation.bootstrap import paired_difference
 from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run, complete, merged, those_with
 from semapix.evaluation.findings import Findings
-from semapix.evaluation.machine import MachineCoder, rank_of
+from semapix.evaluation.machine import opened, rank_of
 from semapix.evaluation.plots import Panel, draw
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.runner import Job, Row, run_jobs
@@ -122,12 +121,6 @@ def measure_features(dataset: Path, protocol: FeaturesProtocol, run: Run) -> Fin
     )
 
 
-@lru_cache(maxsize=1)
-def _coder(model: Path) -> MachineCoder:
-    """Each process opens a model once."""
-    return MachineCoder(find(model))
-
-
 def _names(codecs: Sequence[Tested]) -> dict[str, str]:
     """What rows are of, and how tables call it."""
     return {_FEATURES: "features", _UNCODED: "not coded", **{codec.name: codec.label for codec in codecs}}
@@ -135,7 +128,7 @@ def _names(codecs: Sequence[Tested]) -> dict[str, str]:
 
 def _measure(task: _Work) -> list[Row]:
     """One picture: what all tasks say, of its features or of what a codec makes of it."""
-    coder = _coder(task.judge)
+    coder = opened(task.judge)
     original = load(task.picture.image).pixels
     answers: list[Row] = []
 

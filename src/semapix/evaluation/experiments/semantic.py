@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semapix.bundle import find
 from semapix.errors import ArgumentError
 from semapix.evaluation.bootstrap import Interval, paired_difference
 from semapix.evaluation.datasets import Dataset, LabelSpace, TestPicture, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run, bundles_of
 from semapix.evaluation.findings import Findings
-from semapix.evaluation.machine import MachineCoder, rank_of
+from semapix.evaluation.machine import opened, rank_of
 from semapix.evaluation.probe import fit_probe
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.runner import Failure, Job, Outcome, Row, run_jobs
@@ -122,15 +120,9 @@ def _measure_codec(
     return rows, failures
 
 
-@lru_cache(maxsize=1)
-def _coder(model: Path) -> MachineCoder:
-    """Each process opens a model once."""
-    return MachineCoder(find(model))
-
-
 def _measure(task: _Work) -> list[Row]:
     """One picture: the answers of all tasks, and features for probes."""
-    coder, picture = _coder(task.model), task.picture
+    coder, picture = opened(task.model), task.picture
     pixels = load(picture.image).pixels
     coded = coder.encode(pixels)
     columns = {key: value for key, value in picture.columns.items() if isinstance(value, (int, str))}
