@@ -97,6 +97,8 @@ class LfrnetStage:
     """As Lightning names it; bf16-mixed becomes 32-true where the device has no bfloat16 arithmetic."""
     learning_rate: float
     weight_decay: float
+    coarse_weight: float
+    """Weight of the coarse head's cross entropy; that of the fine head's is 1."""
     label_smoothing: float
     smallest_area: float
     jitter: float

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
 from semapix.training.data import Batches, LabelledPictures, Patches, load_labelled, load_photos
+from semapix.training.grow import grown_lifting
 from semapix.training.recipe import Recipe
 from semapix.training.restore import refresh_batch_norm, restore_run
 from semapix.training.scalable_model import load_transform, read_checkpoint
@@ -107,6 +108,12 @@ def _start_from_weights(system: BudgetedStage, state: dict[str, Any], training: 
         trained, wanted = state["recipe"]["outer"], system.recipe.outer
         ranges = (trained["lambda_low"], trained["lambda_high"]), (wanted.lambda_low, wanted.lambda_high)
         weights = moved_levels(weights, *ranges)
+    if isinstance(system, LfrnetSystem):
+        start = "transform.lifting."
+        lifting = {key.removeprefix(start): value for key, value in weights.items() if key.startswith(start)}
+        larger = grown_lifting(lifting, state["recipe"]["model"]["lifting_depth"], system.transform.lifting)
+        rest = {key: value for key, value in weights.items() if not key.startswith(start)}
+        weights = {**rest, **{start + key: value for key, value in larger.items()}}
     system.load_state_dict(weights, strict=False)
     if isinstance(system, LfrnetSystem):
         pictures, _, _ = next(iter(training))

@@ -41,8 +41,8 @@ class SemanticTransform(nn.Module):
 class LfrnetSystem(BudgetedStage):
     """Trains `SemanticTransform` on labelled pictures.
 
-    Loss: cross entropies of both heads, each with weight 1 (eq. 12), plus small penalties on the dual bands
-    (mean magnitude) and on what Update adds to the main bands (mean square), which keep the transform one that can
+    Loss: cross entropies of both heads (eq. 12; the coarse one's weight is the recipe's), plus small penalties on the
+    dual bands (mean magnitude) and on what Update adds to the main bands (mean square), which keep the transform one that can
     also be coded: Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
     """
 
@@ -76,7 +76,7 @@ class LfrnetSystem(BudgetedStage):
         smooth = self.stage.label_smoothing
         coarse_loss = functional.cross_entropy(coarse_logits, coarse, label_smoothing=smooth)
         fine_loss = functional.cross_entropy(fine_logits, fine, label_smoothing=smooth)
-        loss = coarse_loss + fine_loss
+        loss = self.stage.coarse_weight * coarse_loss + fine_loss
         if batch_idx % 50 == 0:
             self.note(
                 loss_coarse=coarse_loss,
