@@ -1,9 +1,18 @@
 """docs/format.md, "Inside a layer: numbers", as a decoder of a few lines that follows the page, not the code."""
 
 import numpy as np
+import pytest
 import torch
 
-from semapix.coding import IntegerConv, LatentModel, RangeEncoder, TableBank, gaussian_counts, scale_of_level
+from semapix.coding import (
+    IntegerConv,
+    LatentModel,
+    RangeDecoder,
+    RangeEncoder,
+    TableBank,
+    gaussian_counts,
+    scale_of_level,
+)
 from semapix.training.nets.entropy import LatentCoder
 from tests.coding.test_integer import by_loops
 
@@ -91,39 +100,59 @@ def network(arrays: dict[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarr
         number += 1
 
 
-def latent(decoder: ReferenceDecoder, arrays: dict[str, np.ndarray], shape: tuple[int, int, int]) -> np.ndarray:
-    """The section "A latent", step by step, in multiples of 2^-6; quality level 1."""
-    channels, height, width = shape
+def latent(
+    sublayers: list[ReferenceDecoder],
+    arrays: dict[str, np.ndarray],
+    groups: list[int],
+    size: tuple[int, int],
+    carried: np.ndarray,
+) -> np.ndarray:
+    """The section "A latent", step by step, in multiples of 2^-6; quality level 1. Groups without a sub-layer too."""
+    height, width = size
     rows, columns = -(-height // 4), -(-width // 4)
     tables = [int(level) for level in arrays["hyper_levels"][1] for _ in range(rows * columns)]
-    hyper = np.array(decoder.group(tables)).reshape(-1, rows, columns)
-    features = network(arrays, "hyper", hyper * 64)[:, :height, :width]
-    decoded = np.zeros(shape, np.int64)
-    for parity in (0, 1):
-        if parity == 0:
-            parameters = network(arrays, "first", features)
-        else:
-            context = network(arrays, "context", decoded)
-            parameters = network(arrays, "second", np.concatenate([features, context]))
-        places = [
-            (c, y, x) for c in range(channels) for y in range(height) for x in range(width) if (y + x) % 2 == parity
-        ]
-        levels = [min(max((int(parameters[channels + c, y, x]) + 4) // 8, 0), 63) for c, y, x in places]
-        for place, value in zip(places, decoder.group(levels), strict=True):
-            decoded[place] = value * 64 + parameters[place]
-    return decoded
+    hyper = np.array(sublayers[0].group(tables)).reshape(-1, rows, columns)
+    state = network(arrays, "hyper", hyper * 64)[:, :height, :width]
+    state = (state + network(arrays, "carry", carried)[:, :height, :width]).clip(0, 32767)
+    parts = []
+    for number, channels in enumerate(groups):
+        decoded = np.zeros((channels, height, width), np.int64)
+        for parity in (0, 1):
+            if parity == 0:
+                parameters = network(arrays, f"group{number}.first", state)
+                if number >= len(sublayers):
+                    decoded = parameters[:channels]
+                    break
+            else:
+                context = network(arrays, f"group{number}.context", decoded)
+                parameters = network(arrays, f"group{number}.second", np.concatenate([state, context]))
+            places = [
+                (c, y, x) for c in range(channels) for y in range(height) for x in range(width) if (y + x) % 2 == parity
+            ]
+            levels = [min(max((int(parameters[channels + c, y, x]) + 4) // 8, 0), 63) for c, y, x in places]
+            for place, value in zip(places, sublayers[number].group(levels), strict=True):
+                decoded[place] = value * 64 + parameters[place]
+        parts.append(decoded)
+        state = (state + network(arrays, f"group{number}.update", decoded)).clip(0, 32767)
+    return np.concatenate(parts)
 
 
-def test_the_page_is_enough_to_decode_a_latent():
+@pytest.mark.parametrize("present", [1, 2])
+def test_the_page_is_enough_to_decode_a_latent(present):
     torch.manual_seed(0)
-    coder = LatentCoder(latents=3, hyper_latents=2, features=4, levels=2)
+    coder = LatentCoder([1, 2], hyper_latents=2, features=4, levels=2, carried=4, enlarge=True)
     for parameter in coder.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
     arrays = coder.export().to_arrays()
     rng = np.random.default_rng(0)
-    encoder = RangeEncoder(TableBank(gaussian_counts()))
+    tables = TableBank(gaussian_counts())
+    encoders = [RangeEncoder(tables), RangeEncoder(tables)]
     values = rng.normal(0, 3, (3, 5, 6)).astype(np.float32)
     hyper = rng.normal(0, 2, (2, 2, 2)).astype(np.float32)
-    wanted = LatentModel.from_arrays(arrays).encode(encoder, values, hyper, 1)
-    found = latent(ReferenceDecoder(encoder.finish()), arrays, (3, 5, 6))
+    carried = rng.integers(0, 500, (4, 3, 3)).astype(np.int32)
+    model = LatentModel.from_arrays(arrays)
+    model.encode(encoders, values, hyper, 1, carried)
+    data = [encoder.finish() for encoder in encoders][:present]
+    wanted, _ = model.decode([RangeDecoder(part, tables) for part in data], 2, (3, 5, 6), 1, carried)
+    found = latent([ReferenceDecoder(part) for part in data], arrays, [1, 2], (5, 6), carried)
     assert np.array_equal(found, wanted * 64)

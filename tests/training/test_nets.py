@@ -1,5 +1,7 @@
 """Networks: batch norm folds away, lifting reverts, estimated bits are real bytes, a good start is one."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from semapix.codecs import PictureInfo
 from semapix.codecs.scalable import Scalable
 from semapix.graphs import OnnxGraphs
 from semapix.training.nets.lifting import Lifting
-from semapix.training.nets.outer import OuterUnit
+from semapix.training.nets.outer import OUTER_LEVELS, OuterUnit
 from semapix.training.nets.rafc import NonLocal
 from semapix.training.recipe import load_recipe
 from semapix.training.scalable_model import fold_batch_norm
@@ -68,14 +70,16 @@ def test_estimated_bits_are_real_bytes(tiny_trained, tiny_bundle):
     assert signal == pytest.approx(float(decoded.signal_bits[0]), abs=8 * len(layers.signal) + 2, rel=0.02)
 
 
-def test_principal_components_are_a_good_start():
+@pytest.mark.parametrize("channels", [[24, 24], [24, 16], [16, 24]])
+def test_principal_components_are_a_good_start(channels):
     torch.manual_seed(0)
-    unit = OuterUnit(channels=24, latents=32, hyper_latents=4, blocks=1)
+    model = replace(load_recipe("scalable-tiny").model, outer_channels=channels, outer_groups=[8, 24])
+    unit = OuterUnit(model)
     rows = torch.stack([torch.from_numpy(picture(64, 64, i).transpose(2, 0, 1)) for i in range(6)])
     residuals = normalise(rows.float())
-    unit.start_from_principal_components(residuals)
-    nothing = torch.zeros_like(residuals)
-    ones = (torch.ones(1, 24, 1, 1), torch.ones(1, 32, 1, 1))
+    unit.start_from_principal_components(residuals, torch.linspace(2.0, 0.1, OUTER_LEVELS))
+    nothing, gain = torch.zeros_like(residuals), torch.ones(1, 32, 1, 1)
+    analysis, synthesis = (torch.ones(1, count, 1, 1) for count in channels)
     with torch.no_grad():
-        decoded = unit.synthesise(unit.analyse(residuals, nothing, *ones), nothing, *ones)
+        decoded = unit.synthesise(unit.analyse(residuals, nothing, analysis, gain), nothing, synthesis, gain)
     assert (decoded - residuals).square().mean() < 0.1 * residuals.square().mean()

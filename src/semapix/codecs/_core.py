@@ -13,7 +13,7 @@ from semapix.bundle import Bundle
 from semapix.codecs._lifting import forward_step, inverse_step
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.codecs._unit import Unit
-from semapix.coding import TableBank
+from semapix.coding import State, TableBank
 from semapix.graphs import Graphs
 
 __all__ = ["MACHINE_LAYERS", "CoreCodec"]
@@ -37,6 +37,7 @@ class _Walk:
 
     def __init__(self, codec: CoreCodec, level: int, data: Sequence[bytes] | None) -> None:
         self._codec, self._level, self._data = codec, level, data
+        self._state: State | None = None
         self.written: list[bytes] = []
 
     def features(self, layer: int, target: Array | None) -> Array:
@@ -46,10 +47,11 @@ class _Walk:
         level = 0 if layer < MACHINE_LAYERS else self._level
         if target is not None:
             latent, hyper = unit.graph("analysis", target, unit.row("gain", level))
-            coded, decoded = unit.encode(latent, hyper, level)
-            self.written.append(coded)
+            coded, decoded, self._state = unit.encode(latent, hyper, level, self._state)
+            self.written += coded
         elif self._data is not None and layer < len(self._data):
-            decoded = unit.decode(self._data[layer], codec.latent_shapes[layer], level)
+            shape = codec.latent_shapes[layer]
+            decoded, self._state = unit.decode([self._data[layer]], shape, level, self._state)
         else:
             return np.zeros((1, *codec.band_shapes[layer]), np.float32)
         return unit.graph("synthesis", decoded, unit.row("inverse_gain", level))[0]

@@ -6,7 +6,7 @@ cover the unit's field of view, so that the result does not depend on the tiling
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from semapix.bundle import Bundle
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.codecs._unit import Unit
-from semapix.coding import TableBank
+from semapix.coding import State, TableBank
 from semapix.graphs import Graphs
 from semapix.imaging import halve, pad_to, resize, tiles
 
@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 _STRIDE = 16  # pixels for one latent position
-_TILE = 512
+_TILE = 1024
 
 
 def scale_sizes(width: int, height: int, side: int) -> list[tuple[int, int]]:
@@ -41,7 +41,7 @@ def scale_sizes(width: int, height: int, side: int) -> list[tuple[int, int]]:
 
 
 class OuterCodec:
-    """Codes the outer scales of a picture, one layer a scale."""
+    """Codes the outer scales of a picture, one layer a scale, with its sub-layers."""
 
     def __init__(self, bundle: Bundle, graphs: Graphs, tables: TableBank) -> None:
         self._unit = Unit(bundle, graphs, tables, "outer")
@@ -50,41 +50,64 @@ class OuterCodec:
         self._levels: int = outer["levels"]
         self._finer: int = outer["finer_by_scale"]
         self._margin: int = outer["margin"]
+        self._groups: int = outer.get("groups", 1)  # bundles of version 0.1 have one
+        self._split_pixels: int = outer.get("split_pixels", 1)
+
+    def sublayers(self, size: tuple[int, int]) -> int:
+        """How many sub-layers a scale of a size (width, height) has: one for each group, unless it is small."""
+        return self._groups if size[0] * size[1] >= self._split_pixels else 1
 
     def level(self, quality: int, scales_above: int) -> int:
         """The unit's quality level for a scale: smaller scales are coded more finely, for all others rest on them."""
         return min(quality - 1 + self._finer * scales_above, self._levels - 1)
 
-    def encode(self, pixels: Pixels, below: Pixels, sizes: Sequence[tuple[int, int]], quality: int) -> list[bytes]:
-        """The bytes of each scale, smallest first, from the picture (H, W, 3) and the decoded core."""
+    def encode(
+        self, pixels: Pixels, below: Pixels, sizes: Sequence[tuple[int, int]], quality: int
+    ) -> list[list[bytes]]:
+        """The sub-layers of each scale, smallest first, from the picture (H, W, 3) and the decoded core."""
         scales = [pixels]
         while len(scales) < len(sizes):
             scales.insert(0, halve(scales[0]))
         written = []
+        state: State | None = None
         for number, (scale, size) in enumerate(zip(scales, sizes, strict=True)):
             above = len(sizes) - 1 - number
             level = self.level(quality, above)
             prediction = resize(below, size, "bicubic")
             latent = self._analyse(scale, prediction, level)
-            data, decoded = self._unit.encode(latent, self._unit.graph("hyper", latent)[0], level)
+            hyper = self._unit.graph("hyper", latent)[0]
+            data, decoded, state = self._unit.encode(latent, hyper, level, state, self.sublayers(size))
             written.append(data)
             if above:
                 below = self._synthesise(decoded, prediction, level)
         return written
 
-    def decode(self, layers: Sequence[bytes], below: Pixels, sizes: Sequence[tuple[int, int]], quality: int) -> Pixels:
-        """The picture (H, W, 3) at full size; scales whose layer is missing are enlarged from the one below."""
-        for number, size in enumerate(sizes):
-            if number >= len(layers):
-                return resize(below, sizes[-1], "bicubic")
-            prediction = resize(below, size, "bicubic")
-            level = self.level(quality, len(sizes) - 1 - number)
-            below = self._synthesise(self.latent(layers[number], size, level), prediction, level)
-        return below
+    def decode(
+        self, layers: Sequence[Sequence[bytes]], below: Pixels, sizes: Sequence[tuple[int, int]], quality: int
+    ) -> Pixels:
+        """The picture (H, W, 3) at full size; scales whose layer is missing are enlarged from the one below.
 
-    def latent(self, data: bytes, size: tuple[int, int], level: int) -> Array:
-        """The decoded latent (1, M, ceil(H/16), ceil(W/16)) of one scale of a size (width, height)."""
-        return self._unit.decode(data, (self._latents, -(-size[1] // _STRIDE), -(-size[0] // _STRIDE)), level)
+        `layers`: the sub-layers of each scale; the last one may lack some of its last.
+        """
+        for (latent, level), size in zip(self._latents_of(layers, sizes, quality), sizes, strict=False):
+            below = self._synthesise(latent, resize(below, size, "bicubic"), level)
+        return below if len(layers) == len(sizes) else resize(below, sizes[-1], "bicubic")
+
+    def latent(self, layers: Sequence[Sequence[bytes]], sizes: Sequence[tuple[int, int]], quality: int) -> Array:
+        """The decoded latent (1, M, ceil(H/16), ceil(W/16)) of the last scale of `layers`."""
+        *_, (latent, _) = self._latents_of(layers, sizes, quality)
+        return latent
+
+    def _latents_of(
+        self, layers: Sequence[Sequence[bytes]], sizes: Sequence[tuple[int, int]], quality: int
+    ) -> Iterator[tuple[Array, int]]:
+        """Decoded latent and quality level of each scale that there is."""
+        state: State | None = None
+        for number, (data, size) in enumerate(zip(layers, sizes, strict=False)):
+            level = self.level(quality, len(sizes) - 1 - number)
+            shape = (self._latents, -(-size[1] // _STRIDE), -(-size[0] // _STRIDE))
+            latent, state = self._unit.decode(data, shape, level, state, self.sublayers(size))
+            yield latent, level
 
     def _analyse(self, scale: Pixels, prediction: Pixels, level: int) -> Array:
         unit = self._unit

@@ -1,7 +1,8 @@
-"""A latent coder at work: graphs around an entropy model, one range coder for each layer."""
+"""A latent coder at work: graphs around an entropy model, one range coder for each sub-layer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
-from semapix.coding import LatentModel, RangeDecoder, RangeEncoder, TableBank
+from semapix.coding import LatentModel, RangeDecoder, RangeEncoder, State, TableBank
 from semapix.graphs import Graphs
 
 __all__ = ["Unit", "load_tables"]
@@ -47,12 +48,26 @@ class Unit:
         """Run the unit's graph `part`."""
         return self.graphs.run(f"{self._name}.{part}", *inputs)
 
-    def encode(self, latent: Array, hyper_latent: Array, level: int) -> tuple[bytes, Array]:
-        """Bytes of a layer and its decoded latent; arrays with a leading batch axis of 1."""
-        coder = RangeEncoder(self._tables)
-        decoded = self._model.encode(coder, latent[0], hyper_latent[0], level)
-        return coder.finish(), decoded[None]
+    def encode(
+        self, latent: Array, hyper_latent: Array, level: int, carried: State | None = None, sublayers: int = 1
+    ) -> tuple[list[bytes], Array, State]:
+        """Bytes of a layer's sub-layers, its decoded latent and its state; latents with a leading batch axis of 1."""
+        coders = [RangeEncoder(self._tables) for _ in range(sublayers)]
+        decoded, state = self._model.encode(coders, latent[0], hyper_latent[0], level, carried)
+        return [coder.finish() for coder in coders], decoded[None], state
 
-    def decode(self, data: bytes, shape: tuple[int, int, int], level: int) -> Array:
-        """The decoded latent (1, C, H, W) of a layer's bytes, (C, H, W) = `shape`."""
-        return self._model.decode(RangeDecoder(data, self._tables), shape, level)[None]
+    def decode(
+        self,
+        data: Sequence[bytes],
+        shape: tuple[int, int, int],
+        level: int,
+        carried: State | None = None,
+        sublayers: int = 1,
+    ) -> tuple[Array, State]:
+        """The decoded latent (1, C, H, W) of a layer, (C, H, W) = `shape`, and its state.
+
+        `data`: its leading sub-layers, at least one, of `sublayers`.
+        """
+        coders = [RangeDecoder(part, self._tables) for part in data]
+        decoded, state = self._model.decode(coders, sublayers, shape, level, carried)
+        return decoded[None], state

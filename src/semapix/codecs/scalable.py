@@ -6,6 +6,7 @@ are the machine layers, s3 to s7 complete the core, s8 and on are the outer scal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -72,35 +73,33 @@ class Scalable(Codec):
         info = PictureInfo(pixels.shape[1], pixels.shape[0], quality)
         sizes = self._sizes(info)
         written = self._core.encode(self._reduce(pixels), self._core_level(info))
+        signal = [[data] for data in written[MACHINE_LAYERS:]]
         if sizes:
             below = self._core.decode(written, self._core_level(info))
-            written += self._outer.encode(pixels, below, sizes, quality)
-        return Layers(written[:MACHINE_LAYERS], [[data] for data in written[MACHINE_LAYERS:]])
+            signal += self._outer.encode(pixels, below, sizes, quality)
+        return Layers(written[:MACHINE_LAYERS], signal)
 
     def encode_machine(self, pixels: Pixels) -> Layers:
         return Layers(self._core.encode_machine(self._reduce(pixels)), [])
 
     def image(self, layers: Layers, info: PictureInfo) -> Pixels:
-        payloads = _payloads(layers)
-        _need(len(payloads), 1)
-        core = self._core.decode(payloads[: self._core_layers], self._core_level(info))
+        _need(len(layers), 1)
+        core_layers, scales = self._parts(layers, info)
+        core = self._core.decode(core_layers, self._core_level(info))
         sizes = self._sizes(info)
         if not sizes:
             return resize(core, (info.width, info.height), "lanczos")
-        return self._outer.decode(payloads[self._core_layers :], core, sizes, info.quality)
+        return self._outer.decode(scales, core, sizes, info.quality)
 
     def features(self, layers: Layers, info: PictureInfo, layer: int) -> NDArray[np.float32]:
         count = self.layer_count(info)
         if not 1 <= layer <= count:
             raise ArgumentError(f"layer (={layer}) must lie between 1 and {count}, the layers of this file")
-        payloads = _payloads(layers)
-        _need(len(payloads), layer)
+        _need(len(layers), layer)
+        core_layers, scales = self._parts(layers, info)
         if layer <= self._core_layers:
-            return self._core.features(payloads[:layer], self._core_level(info), layer - 1)[0]
-        sizes = self._sizes(info)
-        scale = layer - self._core_layers - 1
-        level = self._outer.level(info.quality, len(sizes) - 1 - scale)
-        return self._outer.latent(payloads[layer - 1], sizes[scale], level)[0]
+            return self._core.features(core_layers[:layer], self._core_level(info), layer - 1)[0]
+        return self._outer.latent(scales[: layer - self._core_layers], self._sizes(info), info.quality)[0]
 
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> NDArray[np.float32]:
         wanted = Task.find(self._bundle.manifest["tasks"], task)
@@ -119,22 +118,24 @@ class Scalable(Codec):
         wanted = Task.find(self._bundle.manifest["tasks"], task)
         return self._head(wanted, self._core.uncoded_features(self._reduce(pixels)))
 
+    def _parts(self, layers: Layers, info: PictureInfo) -> tuple[list[bytes], list[Sequence[bytes]]]:
+        """Layers of the core, and sub-layers of each outer scale. Raises CorruptLayer when their number is wrong."""
+        core_signal = self._core_layers - len(layers.machine)
+        wanted = [1] * core_signal + [self._outer.sublayers(size) for size in self._sizes(info)]
+        for number, (sublayers, count) in enumerate(zip(layers.signal, wanted, strict=False)):
+            least = 1 if number == len(layers.signal) - 1 else count
+            if not least <= len(sublayers) <= count:
+                name = f"s{len(layers.machine) + number + 1}"
+                raise CorruptLayer(f"layer {name} has {len(sublayers)} sub-layers; here it must have {count}")
+        core = [*layers.machine, *(sublayers[0] for sublayers in layers.signal[:core_signal])]
+        return core, list(layers.signal[core_signal:])
+
     def _head(self, task: Task, main: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._graphs.run(task.head, np.ascontiguousarray(main[:, : task.channels]))[0][0]
 
     def _reduce(self, pixels: Pixels) -> Pixels:
         """The core of a picture, before coding."""
         return resize(pixels, (self._core.side, self._core.side), "lanczos")
-
-
-def _payloads(layers: Layers) -> list[bytes]:
-    """All layers as one list; each signal layer of this system is one sub-layer."""
-    signal = []
-    for number, sublayers in enumerate(layers.signal, start=len(layers.machine) + 1):
-        if len(sublayers) != 1:
-            raise CorruptLayer(f"layer s{number} has {len(sublayers)} sub-layers; those of codec scalable have one")
-        signal.append(sublayers[0])
-    return [*layers.machine, *signal]
 
 
 def _need(have: int, wanted: int) -> None:

@@ -9,7 +9,7 @@ from semapix.coding._integer import (
     IntegerNetwork,
     PixelShuffle,
 )
-from semapix.coding._latents import LatentModel, anchors
+from semapix.coding._latents import LatentGroup, LatentModel, State, anchors
 from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
 from semapix.coding._tables import LEVELS, SCALE_HIGH, SCALE_LOW, TableBank, gaussian_counts, scale_of_level
 
@@ -23,10 +23,12 @@ __all__ = [
     "Information",
     "IntegerConv",
     "IntegerNetwork",
+    "LatentGroup",
     "LatentModel",
     "PixelShuffle",
     "RangeDecoder",
     "RangeEncoder",
+    "State",
     "TableBank",
     "anchors",
     "counted_information",

@@ -1,23 +1,25 @@
-"""The entropy model of one latent: hyper-latent, integer hyper-decoder, two-pass checkerboard context.
+"""The entropy model of one latent: hyper-latent, integer hyper-decoder, channel groups with checkerboard context.
 
-Scalable paper, section III-B (main and hyper symbols of a RAFC unit); the serial 3-D context is replaced by the
-checkerboard of He et al., "Checkerboard context model for efficient learned image compression" (CVPR 2021).
+Scalable paper, section III-B (main and hyper symbols of a RAFC unit); in place of its serial 3-D context stand the
+channel groups of Minnen and Singh, "Channel-wise autoregressive entropy models" (ICIP 2020), each coded in the two
+passes of He et al., "Checkerboard context model for efficient learned image compression" (CVPR 2021). A layer may also
+see what an earlier layer knew when it was decoded: the paper names correlation between layers as what it leaves unused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semapix.coding._integer import FRACTION_BITS, IntegerNetwork
+from semapix.coding._integer import ACTIVATION_LIMIT, FRACTION_BITS, IntegerNetwork
 from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
 from semapix.coding._tables import LEVELS
 
-__all__ = ["HYPER_STRIDE", "LatentModel", "anchors"]
+__all__ = ["HYPER_STRIDE", "LatentGroup", "LatentModel", "State", "anchors"]
 
 HYPER_STRIDE = 4
 """One hyper-latent position stands for 4x4 latent positions."""
@@ -26,9 +28,14 @@ _LARGEST = 2.0**30
 
 _LEVEL_SHIFT = 3  # a network's output of 1.0 (64 units) is eight table levels
 
-_NETWORKS = ("hyper", "first", "context", "second")
+_GROUP_NETWORKS = ("first", "context", "second", "update")
 
-_Symbols = Callable[[NDArray[np.uint8], NDArray[Any] | None], NDArray[np.int32]]
+Array = NDArray[np.float32]
+
+State: TypeAlias = NDArray[np.int32]
+"""What an entropy model knows, (F, H, W), in units of 2^-6, between 0 and the activation limit."""
+
+_Symbols = Callable[[int, NDArray[np.uint8], NDArray[Any] | None], NDArray[np.int32]]
 
 
 def anchors(height: int, width: int) -> NDArray[np.bool_]:
@@ -36,89 +43,187 @@ def anchors(height: int, width: int) -> NDArray[np.bool_]:
     return (np.add.outer(np.arange(height), np.arange(width)) % 2) == 0
 
 
+def _part(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    return {key[len(name) + 1 :]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
+
+
+def _named(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {f"{name}.{key}": value for key, value in arrays.items()}
+
+
+@dataclass(frozen=True)
+class LatentGroup:
+    """Networks of a group of C latent channels; F are the channels of the state, G any number.
+
+    `first`: state to means and table levels (2C, H, W) of the anchors.
+    `context`: decoded anchors (C, H, W; zero elsewhere) to context features (G, H, W).
+    `second`: state and context features (F + G, H, W) to (2C, H, W) of the other positions.
+    `update`: the decoded group (C, H, W) to what is added to the state (F, H, W) for the groups behind it; None where
+    nothing is.
+    """
+
+    first: IntegerNetwork
+    context: IntegerNetwork
+    second: IntegerNetwork
+    update: IntegerNetwork | None
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """All numbers of the networks."""
+        networks = {name: getattr(self, name) for name in _GROUP_NETWORKS}
+        return {
+            key: value
+            for name, network in networks.items()
+            if network is not None
+            for key, value in _named(name, network.to_arrays()).items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> LatentGroup:
+        """The inverse of `to_arrays`."""
+        first, context, second = (IntegerNetwork.from_arrays(_part(arrays, name)) for name in _GROUP_NETWORKS[:3])
+        update = _part(arrays, "update")
+        return cls(first, context, second, IntegerNetwork.from_arrays(update) if update else None)
+
+
 @dataclass(frozen=True)
 class LatentModel:
     """Codes a latent of C channels, with hyper-latents of Z channels, at one of Q quality levels.
 
     `hyper_levels`: uint8 (Q, Z), the table of each hyper-latent channel.
-    `hyper`: hyper-latents (Z, h, w) to features (F, 4h, 4w).
-    `first`: features to means and table levels (2C, H, W) of the anchors.
-    `context`: decoded anchors (C, H, W; zero elsewhere) to context features (G, H, W).
-    `second`: features and context features (F + G, H, W) to (2C, H, W) of the other positions.
+    `hyper`: hyper-latents (Z, h, w) to the state (F, 4h, 4w), which is cut to (F, H, W).
+    `carry`: the state of an earlier layer to what is added to this one's; None where there is no such layer.
+    `groups`: the networks of each channel group, in the order of coding.
     """
 
     hyper_levels: NDArray[np.uint8]
     hyper: IntegerNetwork
-    first: IntegerNetwork
-    context: IntegerNetwork
-    second: IntegerNetwork
+    carry: IntegerNetwork | None
+    groups: tuple[LatentGroup, ...]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All numbers of the model, as a bundle stores them."""
-        arrays = {"hyper_levels": self.hyper_levels}
-        for name in _NETWORKS:
-            arrays |= {f"{name}.{key}": value for key, value in getattr(self, name).to_arrays().items()}
+        arrays = {"hyper_levels": self.hyper_levels, **_named("hyper", self.hyper.to_arrays())}
+        if self.carry is not None:
+            arrays |= _named("carry", self.carry.to_arrays())
+        for number, group in enumerate(self.groups):
+            arrays |= _named(f"group{number}", group.to_arrays())
         return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> LatentModel:
         """The inverse of `to_arrays`; other arrays are passed over."""
-        networks = {
-            name: IntegerNetwork.from_arrays(
-                {key[len(name) + 1 :]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
-            )
-            for name in _NETWORKS
-        }
-        return cls(arrays["hyper_levels"], **networks)
+        carry = _part(arrays, "carry")
+        groups = []
+        while part := _part(arrays, f"group{len(groups)}"):
+            groups.append(LatentGroup.from_arrays(part))
+        return cls(
+            arrays["hyper_levels"],
+            IntegerNetwork.from_arrays(_part(arrays, "hyper")),
+            IntegerNetwork.from_arrays(carry) if carry else None,
+            tuple(groups) or (LatentGroup.from_arrays(arrays),),  # bundles of version 0.1 have one, without a number
+        )
 
     def encode(
-        self, coder: RangeEncoder, latent: NDArray[np.float32], hyper_latent: NDArray[np.float32], quality: int
-    ) -> NDArray[np.float32]:
-        """Code a latent (C, H, W) with its hyper-latent (Z, ceil(H/4), ceil(W/4)); returns the decoded latent."""
+        self,
+        coders: Sequence[RangeEncoder],
+        latent: Array,
+        hyper_latent: Array,
+        quality: int,
+        carried: State | None = None,
+    ) -> tuple[Array, State]:
+        """Code a latent (C, H, W) with its hyper-latent (Z, ceil(H/4), ceil(W/4)).
 
-        def symbols(levels: NDArray[np.uint8], values: NDArray[Any] | None) -> NDArray[np.int32]:
+        `coders`: one for each sub-layer, of which the last takes all groups that are left. `carried`: the state of the
+        earlier layer. Returns the decoded latent and the state.
+        """
+
+        def symbols(group: int, levels: NDArray[np.uint8], values: NDArray[Any] | None) -> NDArray[np.int32]:
             assert values is not None
             # What a float network cannot mean (not a number, infinity) must not become garbage in the file.
             rounded = np.rint(np.nan_to_num(values).clip(-_LARGEST, _LARGEST)).astype(np.int32)
-            coder.encode(rounded, levels)
+            coders[min(group, len(coders) - 1)].encode(rounded, levels)
             return rounded
 
-        return self._run(symbols, latent.shape, quality, latent, hyper_latent)
+        return self._run(symbols, len(self.groups), latent.shape, quality, carried, latent, hyper_latent)
 
-    def decode(self, coder: RangeDecoder, shape: tuple[int, int, int], quality: int) -> NDArray[np.float32]:
-        """The decoded latent, (C, H, W) = `shape`. Raises CorruptLayer when the bytes do not decode."""
+    def decode(
+        self,
+        coders: Sequence[RangeDecoder],
+        sublayers: int,
+        shape: tuple[int, int, int],
+        quality: int,
+        carried: State | None = None,
+    ) -> tuple[Array, State]:
+        """The decoded latent, (C, H, W) = `shape`, and the state.
 
-        def symbols(levels: NDArray[np.uint8], values: NDArray[Any] | None) -> NDArray[np.int32]:
-            return coder.decode(levels)
+        `coders`: one for each sub-layer that there is, at least one; `sublayers`: how many the layer was coded into.
+        Groups whose sub-layer is missing take their means. Raises CorruptLayer when the bytes do not decode.
+        """
 
-        return self._run(symbols, shape, quality, None, None)
+        def symbols(group: int, levels: NDArray[np.uint8], values: NDArray[Any] | None) -> NDArray[np.int32]:
+            return coders[min(group, sublayers - 1)].decode(levels)
+
+        present = len(self.groups) if len(coders) >= sublayers else len(coders)
+        return self._run(symbols, present, shape, quality, carried, None, None)
 
     def _run(
         self,
         symbols: _Symbols,
+        present: int,
         shape: tuple[int, int, int],
         quality: int,
-        latent: NDArray[np.float32] | None,
-        hyper_latent: NDArray[np.float32] | None,
-    ) -> NDArray[np.float32]:
+        carried: State | None,
+        latent: Array | None,
+        hyper_latent: Array | None,
+    ) -> tuple[Array, State]:
         """Both directions are one walk, so that they cannot part: `symbols` codes given values, or decodes them."""
-        channels, height, width = shape
+        _, height, width = shape
         rows, columns = -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE)
         levels = np.repeat(self.hyper_levels[quality], rows * columns)
-        hyper = symbols(levels, None if hyper_latent is None else hyper_latent.ravel())
-        features = self.hyper(hyper.reshape(-1, rows, columns).astype(np.int64) << FRACTION_BITS)
-        features = features[:, :height, :width]
+        hyper = symbols(0, levels, None if hyper_latent is None else hyper_latent.ravel())
+        state = self.hyper(hyper.reshape(-1, rows, columns).astype(np.int64) << FRACTION_BITS)[:, :height, :width]
+        if self.carry is not None and carried is not None:
+            state = _added(state, self.carry(carried)[:, :height, :width])
 
-        first = anchors(height, width)
-        decoded = np.zeros(shape, np.int64)  # in units of 2^-6
-        for mask in (first, ~first):
-            if mask is first:
-                parameters = self.first(features)
+        parts: list[NDArray[np.int64]] = []
+        start = 0
+        for number, group in enumerate(self.groups):
+            parameters = group.first(state)
+            count = len(parameters) // 2
+            if number < present:
+                part = None if latent is None else latent[start : start + count]
+                decoded = self._two_passes(symbols, number, group, state, parameters, part)
             else:
-                parameters = self.second(np.concatenate([features, self.context(decoded)]))
-            mean = parameters[:channels, mask].astype(np.int64).ravel()
-            level = (parameters[channels:, mask] + (1 << _LEVEL_SHIFT - 1) >> _LEVEL_SHIFT).clip(0, LEVELS - 1)
+                decoded = parameters[:count].astype(np.int64)
+            parts.append(decoded)
+            start += count
+            if group.update is not None:
+                state = _added(state, group.update(decoded))
+        return (np.concatenate(parts) * 2.0**-FRACTION_BITS).astype(np.float32), state
+
+    def _two_passes(
+        self,
+        symbols: _Symbols,
+        number: int,
+        group: LatentGroup,
+        state: State,
+        parameters: NDArray[np.int32],
+        latent: Array | None,
+    ) -> NDArray[np.int64]:
+        """The decoded group (C, H, W), in units of 2^-6; `parameters`: those of the anchors."""
+        count, height, width = len(parameters) // 2, *state.shape[1:]
+        decoded = np.zeros((count, height, width), np.int64)
+        first = anchors(height, width)
+        for mask in (first, ~first):
+            if mask is not first:
+                parameters = group.second(np.concatenate([state, group.context(decoded)]))
+            mean = parameters[:count, mask].astype(np.int64).ravel()
+            level = (parameters[count:, mask] + (1 << _LEVEL_SHIFT - 1) >> _LEVEL_SHIFT).clip(0, LEVELS - 1)
             residual = None if latent is None else latent[:, mask].ravel() - mean * 2.0**-FRACTION_BITS
-            coded = symbols(level.astype(np.uint8).ravel(), residual)
-            decoded[:, mask] = ((coded.astype(np.int64) << FRACTION_BITS) + mean).reshape(channels, -1)
-        return (decoded * 2.0**-FRACTION_BITS).astype(np.float32)
+            coded = symbols(number, level.astype(np.uint8).ravel(), residual)
+            decoded[:, mask] = ((coded.astype(np.int64) << FRACTION_BITS) + mean).reshape(count, -1)
+        return decoded
+
+
+def _added(state: State, change: State) -> State:
+    return (state + change).clip(0, ACTIVATION_LIMIT)

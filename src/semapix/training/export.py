@@ -127,7 +127,9 @@ def export_scalable(trained: TrainedScalable, path: Path, *, force: bool = False
             "finer_under_scales": model.core_finer_under_scales,
         },
         "outer": {
-            "latents": model.outer_latents,
+            "latents": sum(model.outer_groups),
+            "groups": len(model.outer_groups),
+            "split_pixels": model.outer_split_pixels,
             "levels": OUTER_LEVELS,
             "finer_by_scale": model.outer_finer_by_scale,
             "margin": trained.outer.margin,

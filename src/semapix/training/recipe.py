@@ -55,20 +55,26 @@ class ScalableModel:
     """Residual blocks after each downsampling step, and in each branch of the attention module."""
     unit_kernel: int
     """Side of the kernels that lead into and out of the units, and of their down- and upsampling."""
+    unit_features: int
+    """Channels of the state of the RAFC units' entropy models."""
     predictor_channels: int
     """Channels inside of the prediction units and of the post-processing unit."""
     core_finer_under_scales: int
     """Quality levels by which s3 to s7 are coded more finely when outer scales rest on them."""
     outer_finer_by_scale: int
     """Quality levels by which each outer scale is coded more finely than the next larger one."""
-    outer_channels: int
-    """Channels of the outer unit at 1/8 resolution."""
-    outer_latents: int
-    """Latent channels of the outer unit at 1/16 resolution."""
+    outer_channels: list[int]
+    """Channels of the outer unit's analysis and synthesis at 1/8 resolution."""
+    outer_groups: list[int]
+    """Latent channels of the outer unit at 1/16 resolution, in the groups that make up its sub-layers."""
+    outer_features: int
+    """Channels of the state of the outer unit's entropy model."""
+    outer_split_pixels: int
+    """Outer scales of fewer pixels have one sub-layer: each one costs some seven bytes."""
     outer_hyper: int
     """Hyper-latent channels of the outer unit at 1/64 resolution."""
-    outer_blocks: int
-    """Convolution blocks on each side of the outer unit at 1/8 resolution."""
+    outer_blocks: list[int]
+    """Convolution blocks of the outer unit's analysis and synthesis at 1/8 resolution."""
 
 
 @dataclass(frozen=True)

@@ -80,15 +80,15 @@ def _set_arrays(unit: nn.Module, arrays: dict[str, Any]) -> None:
     coder = unit.coder
     assert isinstance(coder, LatentCoder)
     coder.hyper_level.data = torch.from_numpy(arrays["hyper_levels"].astype(np.float32))
-    for name in ("hyper", "first", "context", "second"):
-        for number, stage in enumerate(getattr(coder, name)):
-            if isinstance(stage, FixedConv):
-                weight, bias = arrays[f"{name}.{number}.weight"], arrays[f"{name}.{number}.bias"]
-                stage.weight.data = torch.from_numpy(weight.astype(np.float32)) * 2.0**-WEIGHT_BITS
-                assert stage.bias is not None
-                stage.bias.data = (
-                    torch.from_numpy(bias.astype(np.float64)).mul(2.0 ** -(WEIGHT_BITS + FRACTION_BITS)).float()
-                )
+    for name, stage in coder.named_modules():
+        if isinstance(stage, FixedConv):
+            key = name.replace("groups.", "group")
+            weight, bias = arrays[f"{key}.weight"], arrays[f"{key}.bias"]
+            stage.weight.data = torch.from_numpy(weight.astype(np.float32)) * 2.0**-WEIGHT_BITS
+            assert stage.bias is not None
+            stage.bias.data = (
+                torch.from_numpy(bias.astype(np.float64)).mul(2.0 ** -(WEIGHT_BITS + FRACTION_BITS)).float()
+            )
     for name, parameter in unit.named_parameters(recurse=False):
         values = torch.from_numpy(arrays[name].astype(np.float32))
         parameter.data = values.log() if name.endswith("gain") else values

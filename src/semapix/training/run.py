@@ -33,6 +33,7 @@ STAGES = ("lfrnet", "lcnet", "outer")
 """The stages of the scalable system, in order; `outer` does not depend on the others."""
 
 _START_BATCHES = 60
+_HELD_OUT_SIDE = 256  # of the middles of held-out photos, for stage `outer`
 
 
 class _PrintedLines(Callback):
@@ -61,15 +62,15 @@ def labelled(recipe: Recipe, data: Path) -> tuple[LabelledPictures, TensorDatase
 
 
 def _centres(photos: list[NDArray[np.uint8]], side: int) -> TensorDataset:
-    """The middle of every photo, (N, 3, 2*side, 2*side)."""
+    """The middle of every photo, (N, 3, side, side)."""
     crops = []
     for photo in photos:
-        if min(photo.shape[:2]) < 2 * side:
+        if min(photo.shape[:2]) < side:
             raise ArgumentError(
-                f"a photo of {photo.shape[1]}x{photo.shape[0]} pixels is too small; the recipe needs {2 * side} a side"
+                f"a photo of {photo.shape[1]}x{photo.shape[0]} pixels is too small; the recipe needs {side} a side"
             )
-        top, left = (photo.shape[0] - 2 * side) // 2, (photo.shape[1] - 2 * side) // 2
-        crops.append(photo[top : top + 2 * side, left : left + 2 * side].transpose(2, 0, 1))
+        top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
+        crops.append(photo[top : top + side, left : left + side].transpose(2, 0, 1))
     return TensorDataset(torch.from_numpy(np.stack(crops)))
 
 
@@ -83,7 +84,7 @@ def _prepare(
         patches = Patches([p for i, p in enumerate(photos) if i % every], outer.batch, outer.side, outer.seed)
         system = OuterSystem(recipe, minutes)
         system.start(torch.cat([batch for batch, _ in zip(patches, range(_START_BATCHES), strict=False)]))
-        return system, patches, _centres(photos[::every], outer.side)
+        return system, patches, _centres(photos[::every], min(2 * outer.side, _HELD_OUT_SIDE))
     training, held_out = labelled(recipe, data)
     if stage == "lfrnet":
         lfrnet = recipe.lfrnet

@@ -85,7 +85,7 @@ def new_scalable(recipe: Recipe, labels: dict[str, list[Any]]) -> TrainedScalabl
     model = recipe.model
     transform = SemanticTransform(model, len(labels["coarse"]), len(labels["fine"])).eval()
     compression = LayeredCompression(model).eval()
-    outer = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks).eval()
+    outer = OuterUnit(model).eval()
     return TrainedScalable(recipe, transform, compression, outer, labels["coarse"], labels["fine"], labels["parents"])
 
 

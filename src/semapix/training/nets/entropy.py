@@ -7,6 +7,7 @@ gradients), so that training meets the rounding that coding runs with.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from semapix.coding import (
     WEIGHT_BITS,
     IntegerConv,
     IntegerNetwork,
+    LatentGroup,
     LatentModel,
     PixelShuffle,
     anchors,
@@ -101,27 +103,20 @@ def _bits(residual: Tensor, level: Tensor) -> Tensor:
     return -torch.log2((upper - lower).clamp(min=2.0**-20))
 
 
-class LatentCoder(nn.Module):
-    """The twin of `semapix.coding.LatentModel`.
+class _Group(nn.Module):
+    """The networks of one group of latent channels; see `semapix.coding.LatentGroup`."""
 
-    `latents`, `hyper_latents`: their channels C and Z. `features`: channels F of the hyper-decoder's output.
-    `levels`: number of quality levels Q.
-    """
-
-    def __init__(self, latents: int, hyper_latents: int, features: int, levels: int) -> None:
+    def __init__(self, latents: int, features: int) -> None:
         super().__init__()
-        self.hyper_level = nn.Parameter(torch.full((levels, hyper_latents), 28.0))
-        self.hyper = FixedNetwork(
-            FixedConv(hyper_latents, 4 * features, 3, relu=True),
-            nn.PixelShuffle(2),
-            FixedConv(features, 4 * features, 3, relu=True),
-            nn.PixelShuffle(2),
+        self.latents = latents
+        self.first = FixedNetwork(
+            FixedConv(features, features, 1, relu=True), FixedConv(features, 2 * latents, 1, relu=False)
         )
-        self.first = FixedNetwork(FixedConv(features, 2 * latents, 1, relu=False))
         self.context = FixedNetwork(FixedConv(latents, features, 3, relu=True))
         self.second = FixedNetwork(
-            FixedConv(2 * features, 2 * features, 1, relu=True), FixedConv(2 * features, 2 * latents, 1, relu=False)
+            FixedConv(2 * features, features, 1, relu=True), FixedConv(features, 2 * latents, 1, relu=False)
         )
+        self.update = FixedNetwork(FixedConv(latents, features, 3, relu=False))
         for network in (self.first, self.second):
             last = network[-1]
             assert isinstance(last, FixedConv)
@@ -130,27 +125,76 @@ class LatentCoder(nn.Module):
             nn.init.zeros_(last.bias)
             last.bias.data[latents:] = 3.0  # table level 24: a standard deviation near 1
 
-    def forward(self, latent: Tensor, hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, Rates]:
-        """Decoded latent (rounded, with straight-through gradients) and rates (relaxed with uniform noise).
+    def export(self) -> LatentGroup:
+        return LatentGroup(self.first.export(), self.context.export(), self.second.export(), self.update.export())
+
+
+class LatentCoder(nn.Module):
+    """The twin of `semapix.coding.LatentModel`.
+
+    `groups`: latent channels of each group, in the order of coding. `hyper_latents`: channels Z of the hyper-latent.
+    `features`: channels F of the state. `levels`: number of quality levels Q. `carried`: channels of the state of an
+    earlier layer that this one sees, 0 for none; `enlarge`: whether that state has half of the resolution.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[int],
+        hyper_latents: int,
+        features: int,
+        levels: int,
+        carried: int = 0,
+        *,
+        enlarge: bool = False,
+    ) -> None:
+        super().__init__()
+        self.hyper_level = nn.Parameter(torch.full((levels, hyper_latents), 28.0))
+        self.hyper = FixedNetwork(
+            FixedConv(hyper_latents, 4 * features, 3, relu=True),
+            nn.PixelShuffle(2),
+            FixedConv(features, 4 * features, 3, relu=True),
+            nn.PixelShuffle(2),
+        )
+        self.carry: FixedNetwork | None = None
+        if carried:
+            larger = [FixedConv(carried, 4 * features, 3, relu=False), nn.PixelShuffle(2)]
+            self.carry = FixedNetwork(*(larger if enlarge else [FixedConv(carried, features, 1, relu=False)]))
+        self.groups = nn.ModuleList(_Group(latents, features) for latents in groups)
+
+    def forward(
+        self, latent: Tensor, hyper_latent: Tensor, quality: Tensor, carried: Tensor | None = None
+    ) -> tuple[Tensor, Rates, Tensor]:
+        """Decoded latent (rounded, with straight-through gradients), rates (relaxed with uniform noise), and state.
 
         `latent`: (B, C, H, W). `hyper_latent`: (B, Z, ceil(H/4), ceil(W/4)). `quality`: int64 (B,), below Q.
+        `carried`: the state of an earlier layer, if there is one. The state is (B, F, H, W).
         """
         # Integers up to 2^15 and probabilities need all of float32, whatever precision the stage trains in.
         with torch.autocast(latent.device.type, enabled=False):
-            return self._forward(latent.float(), hyper_latent.float(), quality)
+            return self._forward(latent.float(), hyper_latent.float(), quality, carried)
 
-    def _forward(self, latent: Tensor, hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, Rates]:
+    def _forward(
+        self, latent: Tensor, hyper_latent: Tensor, quality: Tensor, carried: Tensor | None
+    ) -> tuple[Tensor, Rates, Tensor]:
         hyper_level = self.hyper_level[quality].clamp(0, LEVELS - 1)[:, :, None, None]
         noisy = hyper_latent + torch.rand_like(hyper_latent) - 0.5 if self.training else torch.round(hyper_latent)
         hyper_bits = _bits(noisy, hyper_level).sum(dim=(1, 2, 3))
 
         height, width = latent.shape[2:]
-        features = self.hyper(round_through(hyper_latent))[:, :, :height, :width]
+        state = self.hyper(round_through(hyper_latent))[:, :, :height, :width]
+        if self.carry is not None and carried is not None:
+            state = _added(state, self.carry(carried)[:, :, :height, :width])
         first = torch.from_numpy(anchors(height, width)).to(latent.device)
-        decoded, bits = self._pass(latent, self.first(features), first)
-        context = self.context(decoded)
-        others, more_bits = self._pass(latent, self.second(torch.cat([features, context], dim=1)), ~first)
-        return decoded + others, Rates(bits + more_bits, hyper_bits)
+        decoded: list[Tensor] = []
+        bits = torch.zeros_like(hyper_bits)
+        for group, part in zip(self.groups, torch.split(latent, [g.latents for g in self.groups], dim=1), strict=True):
+            half, bits_first = self._pass(part, group.first(state), first)
+            seen = torch.cat([state, group.context(half)], dim=1)
+            rest, bits_second = self._pass(part, group.second(seen), ~first)
+            decoded.append(half + rest)
+            bits = bits + bits_first + bits_second
+            state = _added(state, group.update(decoded[-1]))
+        return torch.cat(decoded, dim=1), Rates(bits, hyper_bits), state
 
     def _pass(self, latent: Tensor, parameters: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         mean, level = parameters.chunk(2, dim=1)
@@ -163,6 +207,9 @@ class LatentCoder(nn.Module):
     def export(self) -> LatentModel:
         """The runtime's entropy model with this one's numbers."""
         levels = torch.round(self.hyper_level.detach()).clamp(0, LEVELS - 1).cpu().numpy().astype(np.uint8)
-        return LatentModel(
-            levels, self.hyper.export(), self.first.export(), self.context.export(), self.second.export()
-        )
+        carry = None if self.carry is None else self.carry.export()
+        return LatentModel(levels, self.hyper.export(), carry, tuple(group.export() for group in self.groups))
+
+
+def _added(state: Tensor, change: Tensor) -> Tensor:
+    return (state + change).clamp(0.0, ACTIVATION_LIMIT * 2.0**-FRACTION_BITS)

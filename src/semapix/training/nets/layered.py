@@ -34,7 +34,7 @@ class LayeredCompression(nn.Module):
 
     Layers: s1 and s2 are the first and the other channels of the deepest main band; s3 is the deepest dual band,
     together with a refinement of the decoded main band for the signal path alone; s4 and on are the other dual bands,
-    coarse to fine.
+    coarse to fine. The entropy model of each layer sees the state of the one before, and so what all earlier ones knew.
     """
 
     def __init__(self, model: ScalableModel) -> None:
@@ -46,12 +46,24 @@ class LayeredCompression(nn.Module):
         seen = [first, *duals]
         predicted = [deepest - first, *duals]
         qualities = [1, 1, *([QUALITIES] * levels)]
-        width = model.unit_channels
+        sides = [1, 1, *(2**level for level in range(levels))]  # of each layer's features, the deepest being 1
+        sides = [side / 2**loops for side, loops in zip(sides, model.unit_loops, strict=True)]
         self.first = first
         self.units = nn.ModuleList(
-            RafcUnit(band, width, latents, loops, model.unit_blocks, model.unit_kernel, levels_of_quality)
-            for band, latents, loops, levels_of_quality in zip(
-                bands, model.unit_latents, model.unit_loops, qualities, strict=True
+            RafcUnit(
+                band,
+                model.unit_channels,
+                latents,
+                loops,
+                model.unit_blocks,
+                model.unit_kernel,
+                levels_of_quality,
+                model.unit_features,
+                carried=model.unit_features if layer else 0,
+                enlarge=layer > 0 and side == 2 * sides[layer - 1],
+            )
+            for layer, (band, latents, loops, levels_of_quality, side) in enumerate(
+                zip(bands, model.unit_latents, model.unit_loops, qualities, sides, strict=True)
             )
         )
         self.predictors = nn.ModuleList(
@@ -63,15 +75,15 @@ class LayeredCompression(nn.Module):
     def forward(self, lifting: Lifting, main: Tensor, duals: list[Tensor], quality: Tensor) -> Decoded:
         """Code the bands of a batch; `quality`: int64 (B,), 0 to 8. `duals`: finest first, as `lifting` gives them."""
         same = torch.zeros_like(quality)
-        coarse, rates = self.units[0](main[:, : self.first], same)
+        coarse, rates, state = self.units[0](main[:, : self.first], same)
         machine_bits = rates.total
         predicted = self.predictors[0](coarse)
-        rest, rates = self.units[1](main[:, self.first :] - predicted, same)
+        rest, rates, state = self.units[1](main[:, self.first :] - predicted, same, state)
         machine_bits = machine_bits + rates.total
         machine = torch.cat([coarse, predicted + rest], dim=1)
 
         predicted = self.predictors[1](machine)
-        missing, rates = self.units[2](torch.cat([main - machine, duals[-1] - predicted], dim=1), quality)
+        missing, rates, state = self.units[2](torch.cat([main - machine, duals[-1] - predicted], dim=1), quality, state)
         signal_bits = rates.total
         refinement, residual = missing.chunk(2, dim=1)
         band = lifting.steps[-1].inverse(machine + refinement, predicted + residual)
@@ -83,7 +95,7 @@ class LayeredCompression(nn.Module):
             strict=True,
         ):
             predicted = predictor(band)
-            residual, rates = unit(dual - predicted, quality)
+            residual, rates, state = unit(dual - predicted, quality, state)
             signal_bits = signal_bits + rates.total
             band = step.inverse(band, predicted + residual)
         return Decoded(machine, band + self.post(band), machine_bits, signal_bits)

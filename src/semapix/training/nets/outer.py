@@ -1,7 +1,7 @@
 """The unit that all outer scales share: codes what a scale has beyond the enlarged smaller one.
 
-Works on pixels unshuffled by 8, with few channels and depthwise convolutions, in the spirit of DCVC-RT's intra codec
-(Jia et al., CVPR 2025); analysis and synthesis both see the prediction (conditional coding).
+Works on pixels unshuffled by 8, with few channels, in the spirit of DCVC-RT's intra codec (Jia et al., CVPR 2025);
+analysis and synthesis both see the prediction (conditional coding).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.training.nets.entropy import LatentCoder
+from semapix.training.recipe import ScalableModel
 
 __all__ = ["OUTER_LEVELS", "OuterUnit"]
 
@@ -21,23 +22,25 @@ _PATCH = 8
 
 
 class ConvBlock(nn.Module):
-    """Inverted bottleneck with a depthwise 3x3: (B, C, H, W) to the same. Starts as the identity."""
+    """Two 3x3 convolutions: (B, C, H, W) to the same, with `inner` channels between. Starts as the identity."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, 2 * channels, 1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(2 * channels, channels, 1),
-        )
-        last = self.body[-1]
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        self.first = nn.Conv2d(channels, inner, 3, padding=1)
+        self.second = nn.Conv2d(inner, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        assert self.second.bias is not None
+        nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        return x + self.second(functional.leaky_relu(self.first(x), 0.1))
+
+
+def _exactly(layer: nn.Module, x: Tensor) -> Tensor:
+    """Run a layer in float32, whatever precision the stage trains in: the linear path must not round latents."""
+    with torch.autocast(x.device.type, enabled=False):
+        result: Tensor = layer(x.float())
+    return result
 
 
 def _principal_components(x: Tensor, count: int) -> Tensor:
@@ -55,84 +58,85 @@ class OuterUnit(nn.Module):
     `synthesise`: decoded latent and prediction to the decoded scale.
     """
 
-    def __init__(self, channels: int, latents: int, hyper_latents: int, blocks: int) -> None:
+    def __init__(self, model: ScalableModel) -> None:
         super().__init__()
-        pixels = 3 * _PATCH**2
+        pixels, latents, hyper_latents = 3 * _PATCH**2, sum(model.outer_groups), model.outer_hyper
+        channels, width = model.outer_channels
+        blocks, depth = model.outer_blocks
         self.analysis_in = nn.Conv2d(2 * pixels, channels, 1)
-        self.analysis_fine = nn.Sequential(*(ConvBlock(channels) for _ in range(blocks)))
-        self.analysis_coarse = nn.Sequential(
-            nn.Conv2d(channels, latents, 2, stride=2), ConvBlock(latents), nn.Conv2d(latents, latents, 3, padding=1)
-        )
+        self.analysis_fine = nn.Sequential(*(ConvBlock(channels, channels) for _ in range(blocks)))
+        self.analysis_down = nn.Conv2d(channels, latents, 2, stride=2)
+        self.analysis_coarse = ConvBlock(latents, channels)
         self.hyper_analysis = nn.Sequential(
             nn.Conv2d(latents, 2 * hyper_latents, 3, stride=2, padding=1),
             nn.LeakyReLU(0.1),
             nn.Conv2d(2 * hyper_latents, hyper_latents, 3, stride=2, padding=1),
         )
-        self.synthesis_coarse = nn.Sequential(
-            nn.Conv2d(latents, latents, 3, padding=1),
-            ConvBlock(latents),
-            nn.Conv2d(latents, 4 * channels, 1),
-            nn.PixelShuffle(2),
-        )
-        self.synthesis_prediction = nn.Conv2d(pixels, channels, 1)
-        self.synthesis_fine = nn.Sequential(*(ConvBlock(channels) for _ in range(blocks)))
-        self.synthesis_out = nn.Conv2d(channels, pixels, 1)
-        self.coder = LatentCoder(latents, hyper_latents, 48, OUTER_LEVELS)
-        ramp = torch.linspace(-0.6, 2.4, OUTER_LEVELS)[:, None]
-        self.gain = nn.Parameter(ramp.repeat(1, latents))  # logarithms
-        self.inverse_gain = nn.Parameter(-ramp.repeat(1, latents))
+        self.synthesis_coarse = ConvBlock(latents, width)
+        self.synthesis_up = nn.Sequential(nn.Conv2d(latents, 4 * width, 1), nn.PixelShuffle(2))
+        self.synthesis_prediction = nn.Conv2d(pixels, width, 1)
+        self.synthesis_fine = nn.Sequential(*(ConvBlock(width, width) for _ in range(depth)))
+        self.synthesis_out = nn.Conv2d(width, pixels, 1)
+        features = model.outer_features
+        self.coder = LatentCoder(model.outer_groups, hyper_latents, features, OUTER_LEVELS, features, enlarge=True)
+        self.gain = nn.Parameter(torch.zeros(OUTER_LEVELS, latents))  # logarithms
+        self.inverse_gain = nn.Parameter(torch.zeros(OUTER_LEVELS, latents))
         self.analysis_scale = nn.Parameter(torch.ones(OUTER_LEVELS, channels))
-        self.synthesis_scale = nn.Parameter(torch.ones(OUTER_LEVELS, channels))
+        self.synthesis_scale = nn.Parameter(torch.ones(OUTER_LEVELS, width))
 
     @property
     def margin(self) -> int:
-        """How many pixels beyond a tile analysis and synthesis see: two 3x3 kernels at 1/16, one a block at 1/8."""
-        reach = 2 * 16 + 8 * len(self.analysis_fine)
+        """How many pixels beyond a tile analysis and synthesis see: two 3x3 kernels a block."""
+        reach = 2 * 16 + 2 * 8 * max(len(self.analysis_fine), len(self.synthesis_fine))
         return -(-reach // 16) * 16
 
     @torch.no_grad()
-    def start_from_principal_components(self, residuals: Tensor) -> None:
+    def start_from_principal_components(self, residuals: Tensor, steps: Tensor) -> None:
         """Set the outermost convolutions so that training starts from the best linear transform of its data.
 
-        `residuals`: scale minus prediction, (N, 3, H, W). Analysis becomes the projection on the principal components
-        of 8x8 blocks, then of 2x2 groups of those; synthesis becomes its transpose. A short training gains much.
+        `residuals`: scale minus prediction, (N, 3, H, W). `steps`: quantiser step of each level, in the range of
+        `normalise`. Analysis becomes the projection on the principal components of 8x8 blocks, then of 2x2 groups of
+        those; synthesis becomes its transpose. A short training gains much.
         """
-        channels, latents = self.analysis_in.out_channels, self.analysis_coarse[0].out_channels
+        channels, width = self.analysis_down.in_channels, self.synthesis_out.in_channels
+        latents = self.analysis_down.out_channels
         blocks = functional.pixel_unshuffle(residuals, _PATCH)
-        fine = _principal_components(blocks, channels)  # (C, 192)
+        fine = _principal_components(blocks, max(channels, width))  # (C, 192)
         self.analysis_in.weight.zero_()
-        self.analysis_in.weight[:, : fine.shape[1], 0, 0] = fine
-        self.synthesis_out.weight[:, :, 0, 0] = fine.T
+        self.analysis_in.weight[:, : fine.shape[1], 0, 0] = fine[:channels]
+        self.synthesis_out.weight[:, :, 0, 0] = fine[:width].T
         self.synthesis_prediction.weight.zero_()
 
-        groups = functional.pixel_unshuffle(functional.conv2d(blocks, fine[:, :, None, None]), 2)
-        coarse = _principal_components(groups, latents)  # (M, 4C)
-        self.analysis_coarse[0].weight.copy_(coarse.view(latents, channels, 2, 2))
-        self.synthesis_coarse[2].weight[:, :, 0, 0] = coarse.T
-        for convolution in (self.analysis_coarse[2], self.synthesis_coarse[0]):
-            nn.init.dirac_(convolution.weight)
+        # The common components of both sides are all that survives.
+        common = min(channels, width)
+        groups = functional.pixel_unshuffle(functional.conv2d(blocks, fine[:common, :, None, None]), 2)
+        coarse = _principal_components(groups, latents).view(latents, common, 2, 2)
+        self.analysis_down.weight.zero_()
+        self.analysis_down.weight[:, :common] = coarse
+        self.synthesis_up[0].weight.zero_()
+        self.synthesis_up[0].weight[: 4 * common, :, 0, 0] = coarse.reshape(latents, 4 * common).T
         for convolution in (
             self.analysis_in,
             self.synthesis_out,
             self.synthesis_prediction,
-            self.analysis_coarse[0],
-            self.analysis_coarse[2],
-            self.synthesis_coarse[0],
-            self.synthesis_coarse[2],
+            self.analysis_down,
+            self.synthesis_up[0],
         ):
             nn.init.zeros_(convolution.bias)
+        self.inverse_gain.copy_(steps.log()[:, None].expand_as(self.gain))
+        self.gain.copy_(-self.inverse_gain)
 
     def analyse(self, scale: Tensor, prediction: Tensor, level_scale: Tensor, gain: Tensor) -> Tensor:
         """`level_scale`: (B, C, 1, 1) and `gain`: (B, M, 1, 1), rows of `analysis_scale` and exp(`gain`)."""
         both = torch.cat([scale - prediction, prediction], dim=1)
-        x = self.analysis_in(functional.pixel_unshuffle(both, _PATCH))
+        x = _exactly(self.analysis_in, functional.pixel_unshuffle(both, _PATCH))
         x = self.analysis_fine(x) * level_scale
-        latent: Tensor = self.analysis_coarse(x) * gain
+        latent: Tensor = self.analysis_coarse(_exactly(self.analysis_down, x)) * gain
         return latent
 
     def synthesise(self, latent: Tensor, prediction: Tensor, level_scale: Tensor, inverse_gain: Tensor) -> Tensor:
         """The counterpart of `analyse`, with rows of `synthesis_scale` and exp(`inverse_gain`)."""
-        x = self.synthesis_coarse(latent * inverse_gain)
-        x = x + self.synthesis_prediction(functional.pixel_unshuffle(prediction, _PATCH))
+        x = _exactly(self.synthesis_up, self.synthesis_coarse(latent * inverse_gain))
+        x = x + _exactly(self.synthesis_prediction, functional.pixel_unshuffle(prediction, _PATCH))
         x = self.synthesis_fine(x) * level_scale
-        return prediction + functional.pixel_shuffle(self.synthesis_out(x), _PATCH)
+        return prediction + functional.pixel_shuffle(_exactly(self.synthesis_out, x), _PATCH)

@@ -80,13 +80,25 @@ class RafcUnit(nn.Module):
 
     `bands`: channels C of the layer's features (B, C, S, S). `latents`: channels M of the latent
     (B, M, S/2^loops, S/2^loops). `levels`: quality levels; a layer with one level is the same at every quality.
+    `features`, `carried`, `enlarge`: of the entropy model, see `LatentCoder`.
 
     Beside the paper's networks runs a linear path, which starts orthonormal: a unit that is narrower than its bands
     still codes all of them, and training starts from a working transform.
     """
 
     def __init__(
-        self, bands: int, channels: int, latents: int, loops: int, blocks: int, kernel: int, levels: int
+        self,
+        bands: int,
+        channels: int,
+        latents: int,
+        loops: int,
+        blocks: int,
+        kernel: int,
+        levels: int,
+        features: int,
+        carried: int,
+        *,
+        enlarge: bool,
     ) -> None:
         super().__init__()
         margin = kernel // 2
@@ -96,8 +108,8 @@ class RafcUnit(nn.Module):
             residual = [ResidualBlock(channels) for _ in range(blocks)]
             down += [nn.Conv2d(channels, channels, kernel, stride=2, padding=margin), *residual]
             residual = [ResidualBlock(channels) for _ in range(blocks)]
-            enlarge = nn.ConvTranspose2d(channels, channels, kernel, stride=2, padding=margin, output_padding=1)
-            up += [*residual, enlarge]
+            upsample = nn.ConvTranspose2d(channels, channels, kernel, stride=2, padding=margin, output_padding=1)
+            up += [*residual, upsample]
         self.analysis = nn.Sequential(
             nn.Conv2d(bands, channels, kernel, padding=margin),
             *down,
@@ -123,7 +135,7 @@ class RafcUnit(nn.Module):
             nn.ReLU(),
             nn.Conv2d(channels, hyper_latents, kernel, stride=2, padding=margin),
         )
-        self.coder = LatentCoder(latents, hyper_latents, 16, levels)
+        self.coder = LatentCoder([latents], hyper_latents, features, levels, carried, enlarge=enlarge)
         ramp = torch.linspace(-0.5, 1.8, levels) if levels > 1 else torch.zeros(1)
         self.gain = nn.Parameter(ramp[:, None].repeat(1, latents))  # logarithms
         self.inverse_gain = nn.Parameter(-ramp[:, None].repeat(1, latents))
@@ -139,11 +151,14 @@ class RafcUnit(nn.Module):
         decoded: Tensor = self.synthesis_linear(scaled) + self.synthesis(scaled)
         return decoded
 
-    def forward(self, residual: Tensor, quality: Tensor) -> tuple[Tensor, Rates]:
-        """Decoded features and rates at quality levels `quality`, int64 (B,)."""
+    def forward(self, residual: Tensor, quality: Tensor, carried: Tensor | None = None) -> tuple[Tensor, Rates, Tensor]:
+        """Decoded features, rates, and the entropy model's state at quality levels `quality`, int64 (B,).
+
+        `carried`: the state of the layer before.
+        """
         latent, hyper = self.analyse(residual, self.gain[quality, :, None, None].exp())
-        decoded, rates = self.coder(latent, hyper, quality)
-        return self.synthesise(decoded, self.inverse_gain[quality, :, None, None].exp()), rates
+        decoded, rates, state = self.coder(latent, hyper, quality, carried)
+        return self.synthesise(decoded, self.inverse_gain[quality, :, None, None].exp()), rates, state
 
 
 class PredictionUnit(nn.Sequential):

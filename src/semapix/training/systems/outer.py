@@ -63,27 +63,30 @@ class OuterSystem(BudgetedStage):
     """
 
     def __init__(self, recipe: Recipe, minutes: float | None = None) -> None:
-        stage, model = recipe.outer, recipe.model
+        stage = recipe.outer
         super().__init__(recipe, stage, minutes)
-        self.unit = OuterUnit(model.outer_channels, model.outer_latents, model.outer_hyper, model.outer_blocks).to(
-            memory_format=_MEMORY_FORMAT
-        )
+        self.unit = OuterUnit(recipe.model).to(memory_format=_MEMORY_FORMAT)
         self.register_buffer("lambdas", _lambdas(stage.lambda_low, stage.lambda_high))
 
     def start(self, patches: Tensor) -> None:
         """Set the unit's first weights from some training patches, uint8 (N, 3, H, W)."""
         scale = normalise(patches.float())
         below = functional.avg_pool2d(scale, 2)
-        self.unit.start_from_principal_components(scale - enlarge(below, (scale.shape[2], scale.shape[3])))
+        residuals = scale - enlarge(below, (scale.shape[2], scale.shape[3]))
+        # At high rate a bit divides the squared error of a coefficient, step^2 / 12, by four; lambda weighs its third.
+        steps = (18.0 / (math.log(2.0) * self.lambdas)).sqrt() / 64.0
+        self.unit.start_from_principal_components(residuals, steps)
 
-    def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Decoded scale, bits per pixel (B,) and mean squared error of 0..255 (B,)."""
+    def _code(
+        self, scale: Tensor, prediction: Tensor, level: Tensor, carried: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Decoded scale, bits per pixel (B,), mean squared error of 0..255 (B,), state of the entropy model."""
         unit = self.unit
         scale = scale.contiguous(memory_format=_MEMORY_FORMAT)
         latent = unit.analyse(
             scale, prediction, unit.analysis_scale[level, :, None, None], unit.gain[level, :, None, None].exp()
         )
-        latent, rates = unit.coder(latent, unit.hyper_analysis(latent), level)
+        latent, rates, state = unit.coder(latent, unit.hyper_analysis(latent), level, carried)
         decoded = unit.synthesise(
             latent,
             prediction,
@@ -91,7 +94,7 @@ class OuterSystem(BudgetedStage):
             unit.inverse_gain[level, :, None, None].exp(),
         )
         error = (decoded - scale).square().mean(dim=(1, 2, 3)) * 64.0**2
-        return decoded, rates.total / scale[0, 0].numel(), error
+        return decoded, rates.total / scale[0, 0].numel(), error, state
 
     def _pyramid(self, patches: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Loss, and bits per pixel and squared error (B,) of the largest scale."""
@@ -103,10 +106,11 @@ class OuterSystem(BudgetedStage):
         below = below + noise * torch.randn_like(below)
         loss = patches.new_zeros((), dtype=torch.float32)
         weight = 0.0
+        state: Tensor | None = None
         for n, scale in reversed(list(enumerate(scales))):
             prediction = enlarge(below, (scale.shape[2], scale.shape[3])).contiguous(memory_format=_MEMORY_FORMAT)
-            finer = (level + torch.randint_like(level, 0, 1 + 2 * n)).clamp(max=OUTER_LEVELS - 1)
-            decoded, rate, error = self._code(scale, prediction, finer)
+            finer = (level + self.recipe.model.outer_finer_by_scale * n).clamp(max=OUTER_LEVELS - 1)
+            decoded, rate, error, state = self._code(scale, prediction, finer, state)
             share = 4.0**-n
             lambdas = self.lambdas[finer]
             # Without the root, the finest levels would outweigh all others.
@@ -116,7 +120,7 @@ class OuterSystem(BudgetedStage):
         return loss / weight, rate, error
 
     def training_step(self, patches: Tensor, batch_idx: int) -> Tensor:
-        level = torch.randint(0, OUTER_LEVELS, (len(patches),), generator=self.random).to(patches.device)
+        level = torch.randint(0, QUALITIES, (len(patches),), generator=self.random).to(patches.device)
         loss, rate, error = self._pyramid(patches, level)
         if batch_idx % 50 == 0:
             self.note(loss=loss.detach(), bpp=rate.detach().mean(), mse=error.detach().mean())
@@ -140,4 +144,4 @@ class OuterSystem(BudgetedStage):
         self.note(**figures)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        self.clip_gradients(optimizer, gradient_clip_val=1.0, gradient_clip_algorithm="norm")
+        torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)  # Lightning refuses to, beside a fused optimiser
