@@ -16,8 +16,7 @@ from semapix.errors import ArgumentError
 
 __all__ = ["Cost", "entropy_cost", "graph_cost"]
 
-_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
-_NETWORKS_OF_LATENT = ("first", "context", "second")
+_STORED = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT8)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def graph_cost(content: bytes, shapes: Sequence[Sequence[int]]) -> Cost:
     }
     known |= {entry.name: list(entry.dims) for entry in inferred.initializer}
     macs = sum(_node_macs(node, known) for node in inferred.node)
-    parameters = sum(math.prod(entry.dims) for entry in inferred.initializer if entry.data_type in _FLOATS)
+    parameters = sum(math.prod(entry.dims) for entry in inferred.initializer if entry.data_type in _STORED)
     return Cost(macs, parameters)
 
 
@@ -76,8 +75,9 @@ def entropy_cost(arrays: Mapping[str, NDArray[Any]], height: int, width: int) ->
     `arrays`: as a bundle stores them. The same in both directions; each network runs once, over all positions.
     """
     cost = _network_cost(arrays, "hyper", -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE))
-    for name in _NETWORKS_OF_LATENT:
-        cost += _network_cost(arrays, name, height, width)
+    for name in sorted({key.rsplit(".", 2)[0] for key in arrays if key.endswith(".weight")} - {"hyper"}):
+        half = f"{name}.1.shuffle" in arrays  # a state of half the resolution, carried from a smaller scale
+        cost += _network_cost(arrays, name, -(-height // 2) if half else height, -(-width // 2) if half else width)
     return cost
 
 

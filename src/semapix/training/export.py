@@ -1,4 +1,4 @@
-"""From checkpoints to a bundle: ONNX graphs with half-precision weights, integer tables, manifest, fingerprint."""
+"""From checkpoints to a bundle: ONNX graphs with rounded weights, integer tables, manifest, fingerprint."""
 
 from __future__ import annotations
 
@@ -19,31 +19,42 @@ from semapix.codecs import QUALITIES
 from semapix.coding import TableBank, gaussian_counts
 from semapix.training.graph_parts import GraphPart, scalable_graphs
 from semapix.training.nets.outer import OUTER_LEVELS
+from semapix.training.rounding import EIGHT_BITS, HALF, LARGE, SCALE, SMALL, quantised
 from semapix.training.scalable_model import TrainedScalable
 
 __all__ = ["export_scalable", "to_onnx"]
 
 _OPSET = 18
-_SMALL = 64  # initializers of fewer elements stay as they are
 
 
-def _halve_weights(model: onnx.ModelProto) -> None:
-    """Store float32 initializers as float16 behind a Cast, which ONNX Runtime folds away when it loads the graph."""
-    casts = []
+def _round_weights(model: onnx.ModelProto) -> None:
+    """Store float32 initializers as `semapix.training.rounding` says.
+
+    The nodes that make float32 of them again have constant inputs: ONNX Runtime runs them once, when it loads a graph.
+    """
+    added: list[onnx.NodeProto] = []
+    scales: list[onnx.TensorProto] = []
     for initializer in model.graph.initializer:
-        values = numpy_helper.to_array(initializer)
-        if values.dtype != np.float32 or values.size < _SMALL:
+        values, name = numpy_helper.to_array(initializer), initializer.name
+        if values.dtype != np.float32 or values.size < SMALL:
             continue
-        name = initializer.name
-        initializer.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
+        if values.size < LARGE or values.ndim < 2:
+            initializer.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}{HALF}"))
+            added.append(helper.make_node("Cast", [f"{name}{HALF}"], [name], to=TensorProto.FLOAT))
+            continue
+        rounded = quantised(values)
+        initializer.CopyFrom(numpy_helper.from_array(rounded.values, f"{name}{EIGHT_BITS}"))
+        scales.append(numpy_helper.from_array(rounded.scale, f"{name}{SCALE}"))
+        added.append(helper.make_node("Cast", [f"{name}{EIGHT_BITS}"], [f"{name}.float"], to=TensorProto.FLOAT))
+        added.append(helper.make_node("Mul", [f"{name}.float", f"{name}{SCALE}"], [name]))
+    model.graph.initializer.extend(scales)
+    nodes = [*added, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 
 
 def to_onnx(part: GraphPart) -> bytes:
-    """One graph as an ONNX model with half-precision weights."""
+    """One graph as an ONNX model with rounded weights."""
     inputs = [f"input{i}" for i in range(len(part.examples))]
     sizes = {}
     if part.any_size:
@@ -68,7 +79,7 @@ def to_onnx(part: GraphPart) -> bytes:
             dynamo=False,
         )
     model = onnx.load_model_from_string(buffer.getvalue())
-    _halve_weights(model)
+    _round_weights(model)
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content

@@ -22,6 +22,7 @@ from semapix.errors import ArgumentError
 from semapix.training.graph_parts import scalable_graphs
 from semapix.training.nets.entropy import FixedConv, LatentCoder
 from semapix.training.recipe import recipe_from_dict
+from semapix.training.rounding import EIGHT_BITS, HALF, SCALE
 from semapix.training.scalable_model import fold_batch_norm, new_scalable
 
 __all__ = ["refresh_batch_norm", "restore_run"]
@@ -59,7 +60,10 @@ def restore_run(bundle: Bundle, folder: Path) -> None:
 
 def _set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
     graph = onnx.load_model_from_string(bundle.graph(name)).graph
-    stored = {entry.name.removesuffix(".half"): numpy_helper.to_array(entry) for entry in graph.initializer}
+    stored = {entry.name.removesuffix(HALF): numpy_helper.to_array(entry) for entry in graph.initializer}
+    for key in [key for key in stored if key.endswith(EIGHT_BITS)]:
+        weight = key.removesuffix(EIGHT_BITS)
+        stored[weight] = stored.pop(key).astype(np.float32) * stored.pop(f"{weight}{SCALE}")
     for node in graph.node:  # the exporter stores equal parameters once
         if node.op_type == "Identity" and node.input[0] in stored:
             stored[node.output[0]] = stored[node.input[0]]

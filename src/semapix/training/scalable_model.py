@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from semapix.errors import ArgumentError
-from semapix.training.nets.entropy import LatentCoder
 from semapix.training.nets.layered import LayeredCompression
 from semapix.training.nets.outer import OuterUnit
 from semapix.training.recipe import Recipe, ScalableModel, recipe_from_dict
+from semapix.training.rounding import round_weights
 from semapix.training.systems.lfrnet import SemanticTransform
 
 __all__ = ["TrainedScalable", "fold_batch_norm", "load_scalable", "load_transform", "new_scalable", "read_checkpoint"]
@@ -21,7 +21,7 @@ __all__ = ["TrainedScalable", "fold_batch_norm", "load_scalable", "load_transfor
 
 @dataclass(frozen=True)
 class TrainedScalable:
-    """The parts of a scalable model, ready for export: batch norm folded, weights rounded to half precision."""
+    """The parts of a scalable model, ready for export: batch norm folded, weights rounded."""
 
     recipe: Recipe
     transform: SemanticTransform
@@ -90,11 +90,13 @@ def new_scalable(recipe: Recipe, labels: dict[str, list[Any]]) -> TrainedScalabl
 
 
 def load_transform(folder: Path) -> SemanticTransform:
-    """The transform of stage `lfrnet`, batch norm folded into the convolutions."""
+    """The transform of stage `lfrnet`, batch norm folded into the convolutions, weights rounded."""
     checkpoint = read_checkpoint(folder, "lfrnet")
     transform = new_scalable(_recipe(checkpoint), checkpoint["labels"]).transform
     transform.load_state_dict(_part(checkpoint, "transform"))
-    return fold_batch_norm(transform)
+    fold_batch_norm(transform)
+    round_weights(transform)
+    return transform
 
 
 def fold_batch_norm(transform: SemanticTransform) -> SemanticTransform:
@@ -121,16 +123,5 @@ def load_scalable(folder: Path) -> TrainedScalable:
     trained.outer.load_state_dict(_part(read_checkpoint(folder, "outer"), "unit"))
     for part in (trained.transform, trained.compression, trained.outer):
         part.requires_grad_(False)
-        _round_to_half(part)
+        round_weights(part)
     return trained
-
-
-def _round_to_half(part: nn.Module) -> None:
-    """Round float weights to half precision: the rounded ones are the model, on every executor.
-
-    The twins of integer networks keep theirs; the bundle stores their integers.
-    """
-    exact = {id(p) for module in part.modules() if isinstance(module, LatentCoder) for p in module.parameters()}
-    for parameter in part.parameters():
-        if id(parameter) not in exact:
-            parameter.data = parameter.data.half().float()

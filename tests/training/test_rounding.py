@@ -1,0 +1,41 @@
+"""Rounding of weights: small errors, and the rounded stay as they are."""
+
+import numpy as np
+import pytest
+import torch
+
+from semapix.training.nets.entropy import LatentCoder
+from semapix.training.rounding import quantised, round_weights
+
+
+@pytest.mark.parametrize("scale", [1e-6, 0.02, 1.0, 300.0])
+def test_eight_bits_round_to_half_a_step(scale):
+    weight = np.random.default_rng(0).normal(0, scale, (20, 8, 3, 3)).astype(np.float32)
+    rounded = quantised(weight)
+    assert rounded.values.dtype == np.int8
+    assert rounded.scale.shape == (20, 1, 1, 1)
+    assert np.all(np.abs(rounded.weight - weight) <= rounded.scale / 2 * 1.001)
+    again = quantised(rounded.weight)
+    assert np.array_equal(again.values, rounded.values)
+    assert np.array_equal(again.scale, rounded.scale)
+
+
+def test_a_slice_of_zeros_stays_zero():
+    weight = np.zeros((2, 600), np.float32)
+    weight[1] = 3.0
+    assert np.all(quantised(weight).weight[0] == 0)
+    assert np.allclose(quantised(weight).weight[1], 3.0, rtol=1e-3)
+
+
+def test_large_small_and_few_weights_and_integer_networks():
+    torch.manual_seed(0)
+    part = torch.nn.Sequential(
+        torch.nn.Linear(64, 64), torch.nn.Linear(10, 10), torch.nn.Linear(3, 3), LatentCoder([4], 4, 16, 2)
+    )
+    before = {key: value.clone() for key, value in part.state_dict().items()}
+    round_weights(part)
+    after = part.state_dict()
+    assert not torch.equal(after["0.weight"], before["0.weight"])
+    assert torch.equal(after["1.weight"], before["1.weight"].half().float())
+    assert torch.equal(after["2.weight"], before["2.weight"])
+    assert all(torch.equal(after[key], before[key]) for key in after if key.startswith("3."))
