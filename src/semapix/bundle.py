@@ -144,9 +144,9 @@ def find(model: str | PathLike[str]) -> Bundle:
 
 
 def default_for(codec: str) -> Bundle:
-    """The first installed bundle that is for a codec. Raises UnknownModel."""
+    """The installed bundle that is called like its codec. Raises UnknownModel."""
     for bundle in installed():
-        if bundle.codec == codec:
+        if bundle.name == bundle.codec == codec:
             return bundle
     raise UnknownModel(f"no model for codec {codec} is installed; name a bundle: --model FILE.spxm")
 

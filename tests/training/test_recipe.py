@@ -12,7 +12,7 @@ from semapix.training.recipe import load_recipe, recipe_from_dict, recipe_names
 
 def test_every_shipped_recipe_loads():
     names = recipe_names()
-    assert names == ["scalable", "scalable-paper", "scalable-tiny"]
+    assert names == ["scalable", "scalable-grocery", "scalable-paper", "scalable-tiny"]
     for name in names:
         recipe = load_recipe(name)
         assert recipe.name == name
@@ -36,13 +36,30 @@ def test_the_paper_recipe_follows_eq_14():
         assert latents == c * side**2 // (4 * (side >> loops) ** 2)
 
 
+def test_a_recipe_states_what_differs_from_its_base(tmp_path):
+    base, grocery = load_recipe("scalable"), load_recipe("scalable-grocery")
+    assert grocery.outer == base.outer
+    assert grocery.data.labelled == "grocery"
+    assert grocery.data.photos == base.data.photos
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: scalable-tiny\nlfrnet:\n  batch: 3\n")
+    tiny = load_recipe("scalable-tiny")
+    assert load_recipe(str(path)).lfrnet == dataclasses.replace(tiny.lfrnet, batch=3)
+    path.write_text("base: scalable-tiny\nlfrnet: 3\n")
+    with pytest.raises(ArgumentError, match="must be mappings, not 3"):
+        load_recipe(str(path))
+    path.write_text("base: scalable-tiny\nlfrnet:\n  bath: 3\n")
+    with pytest.raises(ArgumentError, match=r"unknown keys \['bath'\]"):
+        load_recipe(str(path))
+
+
 def test_a_recipe_survives_a_checkpoint():
     recipe = load_recipe("scalable-tiny")
     assert recipe_from_dict(dataclasses.asdict(recipe), "x") == recipe
 
 
 def test_errors_name_the_recipe_and_the_keys(tmp_path):
-    with pytest.raises(ArgumentError, match="unknown recipe 'best'; shipped recipes: scalable, scalable-paper"):
+    with pytest.raises(ArgumentError, match="unknown recipe 'best'; shipped recipes: scalable, scalable-grocery"):
         load_recipe("best")
     with pytest.raises(ArgumentError, match=r"recipe .*missing.yaml does not exist"):
         load_recipe(str(tmp_path / "missing.yaml"))

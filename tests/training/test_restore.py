@@ -1,5 +1,8 @@
 """A bundle can be trained on: it restores to the very model that it was exported from."""
 
+import json
+import shutil
+
 import pytest
 import torch
 
@@ -27,6 +30,29 @@ def test_training_goes_on_from_a_bundle(stage, tiny_bundle, training_data, tmp_p
     assert read_checkpoint(tmp_path, stage)["global_step"] == 2
     assert all((tmp_path / f"{other}.ckpt").exists() for other in STAGES)
     load_scalable(tmp_path)
+
+
+def test_other_labels_get_new_heads_on_the_old_transform(tiny_bundle, training_data, tmp_path):
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(training_data, data)
+    path = data / "objects" / "labels.json"
+    labels = json.loads(path.read_text())
+    labels["groups"][0] = "something else"
+    path.chmod(0o644)
+    path.write_text(json.dumps(labels))
+    restore_run(Bundle(tiny_bundle), run)
+    before = read_checkpoint(run, "lfrnet")
+    train(load_recipe("scalable-tiny"), "lfrnet", data, run, steps=1)
+    after = read_checkpoint(run, "lfrnet")
+    assert after["labels"]["coarse"][0] == "something else"
+
+    def change(key: str) -> float:
+        return float((after["state_dict"][key] - before["state_dict"][key]).abs().max())
+
+    assert change("transform.fine.1.weight") > 0.02
+    assert change("transform.lifting.steps.0.predict.0.weight") < 0.01
+    train(load_recipe("scalable-tiny"), "lcnet", data, run, steps=1)
+    assert load_scalable(run).coarse_names[0] == "something else"
 
 
 def test_checkpoints_are_not_replaced(tiny_bundle, tmp_path):

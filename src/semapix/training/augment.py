@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["random_view"]
+__all__ = ["random_view", "squeeze"]
+
+
+def squeeze(pictures: Tensor, side: int) -> Tensor:
+    """Whole pictures (B, 3, H, W), float, resampled to (B, 3, side, side): a core, as near as PyTorch comes to it."""
+    if pictures.shape[2:] == (side, side):
+        return pictures
+    return functional.interpolate(pictures, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(
+        0, 255
+    )
 
 
 def random_view(

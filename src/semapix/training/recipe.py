@@ -85,6 +85,8 @@ class ScalableData:
     """Folder with labels.json and Parquet files."""
     labelled_files: str
     """Pattern of the training files in it."""
+    labelled_side: int
+    """Training pictures are squeezed to squares of this side, at least the core's; views of them make cores."""
     photos: str
     """Folder with Parquet files of photos for the outer unit."""
     held_out: int
@@ -184,8 +186,24 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str) -> Recipe:
     """Read a recipe: the name of a shipped one, or the path of a YAML file.
 
-    Raises ArgumentError for an unknown name and for unknown or missing keys, naming them.
+    A recipe with the key `base` states only what differs from the recipe of that name. Raises ArgumentError for an
+    unknown name and for unknown or missing keys, naming them.
     """
+    values, stem = _read(name)
+    if "base" in values:
+        base, _ = _read(str(values.pop("base")))
+        values = base | {key: {**base.get(key, {}), **_mapping(value, name)} for key, value in values.items()}
+    return recipe_from_dict({"name": stem, **values}, f"recipe {stem}")
+
+
+def _mapping(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ArgumentError(f"recipe {name} has a base, so all of its other keys must be mappings, not {value!r}")
+    return value
+
+
+def _read(name: str) -> tuple[dict[str, Any], str]:
+    """The values of a recipe's file, and the recipe's name."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if not path.is_file():
@@ -202,7 +220,7 @@ def load_recipe(name: str) -> Recipe:
         raise ArgumentError(f"recipe {name} is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ArgumentError(f"recipe {name} must be a mapping with the keys system, model, data, lfrnet, lcnet, outer")
-    return recipe_from_dict({"name": stem, **values}, f"recipe {stem}")
+    return values, stem
 
 
 PRECISIONS = ("32-true", "bf16-mixed")

@@ -87,6 +87,8 @@ def _set_arrays(unit: nn.Module, arrays: dict[str, Any]) -> None:
     for name, stage in coder.named_modules():
         if isinstance(stage, FixedConv):
             key = name.replace("groups.", "group")
+            if f"{key}.weight" not in arrays:
+                raise ArgumentError("a bundle of version 0.1 has other entropy models; train from scratch")
             weight, bias = arrays[f"{key}.weight"], arrays[f"{key}.bias"]
             stage.weight.data = torch.from_numpy(weight.astype(np.float32)) * 2.0**-WEIGHT_BITS
             assert stage.bias is not None

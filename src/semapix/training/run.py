@@ -12,10 +12,12 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
+from semapix.training.augment import squeeze
 from semapix.training.data import Batches, LabelledPictures, Patches, load_labelled, load_photos
 from semapix.training.grow import grown_lifting
 from semapix.training.recipe import Recipe
@@ -55,7 +57,7 @@ def _split(data: LabelledPictures, every: int) -> tuple[LabelledPictures, Labell
 
 def labelled(recipe: Recipe, data: Path) -> tuple[LabelledPictures, TensorDataset]:
     """The training part, and the held-out part as tensors."""
-    pictures = load_labelled(data / recipe.data.labelled, recipe.data.labelled_files, recipe.model.core_side)
+    pictures = load_labelled(data / recipe.data.labelled, recipe.data.labelled_files, recipe.data.labelled_side)
     training, held_out = _split(pictures, recipe.data.held_out)
     tensors = (torch.from_numpy(x) for x in (held_out.pictures, held_out.coarse, held_out.fine))
     return training, TensorDataset(*tensors)
@@ -103,22 +105,30 @@ def _prepare(
 
 
 def _start_from_weights(system: BudgetedStage, state: dict[str, Any], training: IterableDataset[Any]) -> None:
-    """Take the weights of a restored model; those of other parts, such as a frozen transform, are there already."""
+    """Take the weights of a restored model, as far as the recipe's networks have them.
+
+    A transform grows when the recipe's is larger; heads of other label spaces and a frozen transform are passed over.
+    """
     weights = state["state_dict"]
     if isinstance(system, OuterSystem):
         trained, wanted = state["recipe"]["outer"], system.recipe.outer
         ranges = (trained["lambda_low"], trained["lambda_high"]), (wanted.lambda_low, wanted.lambda_high)
-        weights = moved_levels(weights, *ranges)
-    if isinstance(system, LfrnetSystem):
-        start = "transform.lifting."
-        lifting = {key.removeprefix(start): value for key, value in weights.items() if key.startswith(start)}
-        larger = grown_lifting(lifting, state["recipe"]["model"]["lifting_depth"], system.transform.lifting)
-        rest = {key: value for key, value in weights.items() if not key.startswith(start)}
-        weights = {**rest, **{start + key: value for key, value in larger.items()}}
-    system.load_state_dict(weights, strict=False)
-    if isinstance(system, LfrnetSystem):
+        system.load_state_dict(moved_levels(weights, *ranges), strict=False)
+    elif isinstance(system, LcnetSystem):
+        system.compression.load_state_dict(_part(weights, "compression"))
+    elif isinstance(system, LfrnetSystem):
+        transform = system.transform
+        depth = state["recipe"]["model"]["lifting_depth"]
+        transform.lifting.load_state_dict(grown_lifting(_part(weights, "transform.lifting"), depth, transform.lifting))
+        if state["labels"] == system.labels:
+            transform.coarse.load_state_dict(_part(weights, "transform.coarse"))
+            transform.fine.load_state_dict(_part(weights, "transform.fine"))
         pictures, _, _ = next(iter(training))
-        refresh_batch_norm(system.transform, system.transform.lifting, normalise(pictures.float()))
+        refresh_batch_norm(transform, transform.lifting, normalise(squeeze(pictures.float(), system.side)))
+
+
+def _part(weights: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(f"{name}.")}
 
 
 def _fast_bfloat16() -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.training.nets.entropy import LatentCoder
+from semapix.training.nets.precision import in_float32
 from semapix.training.recipe import ScalableModel
 
 __all__ = ["OUTER_LEVELS", "OuterUnit"]
@@ -34,13 +35,6 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(functional.leaky_relu(self.first(x), 0.1))
-
-
-def _exactly(layer: nn.Module, x: Tensor) -> Tensor:
-    """Run a layer in float32, whatever precision the stage trains in: the linear path must not round latents."""
-    with torch.autocast(x.device.type, enabled=False):
-        result: Tensor = layer(x.float())
-    return result
 
 
 def _principal_components(x: Tensor, count: int) -> Tensor:
@@ -129,14 +123,14 @@ class OuterUnit(nn.Module):
     def analyse(self, scale: Tensor, prediction: Tensor, level_scale: Tensor, gain: Tensor) -> Tensor:
         """`level_scale`: (B, C, 1, 1) and `gain`: (B, M, 1, 1), rows of `analysis_scale` and exp(`gain`)."""
         both = torch.cat([scale - prediction, prediction], dim=1)
-        x = _exactly(self.analysis_in, functional.pixel_unshuffle(both, _PATCH))
+        x = in_float32(self.analysis_in, functional.pixel_unshuffle(both, _PATCH))
         x = self.analysis_fine(x) * level_scale
-        latent: Tensor = self.analysis_coarse(_exactly(self.analysis_down, x)) * gain
+        latent: Tensor = self.analysis_coarse(in_float32(self.analysis_down, x)) * gain
         return latent
 
     def synthesise(self, latent: Tensor, prediction: Tensor, level_scale: Tensor, inverse_gain: Tensor) -> Tensor:
         """The counterpart of `analyse`, with rows of `synthesis_scale` and exp(`inverse_gain`)."""
-        x = _exactly(self.synthesis_up, self.synthesis_coarse(latent * inverse_gain))
-        x = x + _exactly(self.synthesis_prediction, functional.pixel_unshuffle(prediction, _PATCH))
+        x = in_float32(self.synthesis_up, self.synthesis_coarse(latent * inverse_gain))
+        x = x + in_float32(self.synthesis_prediction, functional.pixel_unshuffle(prediction, _PATCH))
         x = self.synthesis_fine(x) * level_scale
-        return prediction + functional.pixel_shuffle(_exactly(self.synthesis_out, x), _PATCH)
+        return prediction + functional.pixel_shuffle(in_float32(self.synthesis_out, x), _PATCH)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from semapix.training.nets.entropy import LatentCoder, Rates
+from semapix.training.nets.precision import in_float32
 
 __all__ = ["PredictionUnit", "RafcUnit", "ResidualBlock"]
 
@@ -142,13 +143,13 @@ class RafcUnit(nn.Module):
 
     def analyse(self, residual: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, C, S, S) to latent and hyper-latent; `gain`: (B, M, 1, 1), a row of exp(`self.gain`)."""
-        latent = (self.analysis_linear(residual) + self.analysis(residual)) * gain
+        latent = (in_float32(self.analysis_linear, residual) + self.analysis(residual)) * gain
         return latent, self.hyper_analysis(latent)
 
     def synthesise(self, latent: Tensor, inverse_gain: Tensor) -> Tensor:
         """Decoded latent to decoded features (B, C, S, S)."""
         scaled = latent * inverse_gain
-        decoded: Tensor = self.synthesis_linear(scaled) + self.synthesis(scaled)
+        decoded: Tensor = in_float32(self.synthesis_linear, scaled) + self.synthesis(scaled)
         return decoded
 
     def forward(self, residual: Tensor, quality: Tensor, carried: Tensor | None = None) -> tuple[Tensor, Rates, Tensor]:

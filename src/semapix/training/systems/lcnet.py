@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semapix.codecs import QUALITIES
-from semapix.training.augment import random_view
+from semapix.training.augment import random_view, squeeze
 from semapix.training.nets.layered import Decoded, LayeredCompression
 from semapix.training.recipe import Recipe
 from semapix.training.systems.budget import BudgetedStage
@@ -84,7 +84,7 @@ class LcnetSystem(BudgetedStage):
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
         pictures, coarse, fine = batch
-        sized = functional.interpolate(pictures.float(), (self.side, self.side), mode="bilinear", align_corners=False)
+        sized = squeeze(pictures.float(), self.side)
         row = []
         for quality in (0, 4, 8):
             core, main, decoded = self._code(sized, torch.full_like(fine, quality))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semapix.training.augment import random_view
+from semapix.training.augment import random_view, squeeze
 from semapix.training.nets.heads import Head
 from semapix.training.nets.lifting import Lifting
 from semapix.training.recipe import Recipe, ScalableModel
@@ -89,7 +89,7 @@ class LfrnetSystem(BudgetedStage):
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
         pictures, coarse, fine = batch
-        main, _ = self.transform.lifting(normalise(pictures.float()))
+        main, _ = self.transform.lifting(normalise(squeeze(pictures.float(), self.side)))
         coarse_logits, fine_logits = self.transform.heads(main)
         self._held_out.append(
             torch.stack([(coarse_logits.argmax(1) == coarse).float(), (fine_logits.argmax(1) == fine).float()])
