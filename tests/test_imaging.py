@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from semapix.errors import ArgumentError, ImageError, OutputError
-from semapix.imaging import ENDINGS, MAX_PIXELS, Box, check_ending, halve, load, pad_to, resize, save, tiles
+from semapix.imaging import ENDINGS, MAX_PIXELS, Box, check_ending, load, pad_to, reduce, resize, save, tiles
 
 SIZES = [(1, 1), (1, 7), (7, 1), (3, 5), (17, 31)]  # height, width
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -482,7 +482,7 @@ def test_metadata_that_a_format_cannot_hold(tmp_path: Path) -> None:
 
 FUNCTIONS: list[Callable[[Any], Any]] = [
     lambda pixels: resize(pixels, (2, 2)),
-    halve,
+    lambda pixels: reduce(pixels, 2),
     lambda pixels: pad_to(pixels, 4),
     lambda pixels: save(pixels, "a.png"),
 ]
@@ -524,23 +524,24 @@ def test_resize_refuses() -> None:
         resize(noise(2, 2, 3), (0, 4))
 
 
-@pytest.mark.parametrize("size", [*SIZES, (4, 6)])
-def test_halve_is_the_rounded_mean(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("factor", [1, 2, 8])
+def test_reduce_is_the_rounded_mean(size: tuple[int, int], factor: int) -> None:
     pixels = noise(*size, 3)
-    halved = halve(pixels)
+    reduced = reduce(pixels, factor)
     height, width = size
-    assert halved.shape == (-(-height // 2), -(-width // 2), 3)
-    assert halved.dtype == np.uint8
-    for y, x in np.ndindex(halved.shape[:2]):
-        rows = [2 * y, min(2 * y + 1, height - 1)]
-        columns = [2 * x, min(2 * x + 1, width - 1)]
+    assert reduced.shape == (-(-height // factor), -(-width // factor), 3)
+    assert reduced.dtype == np.uint8
+    for y, x in np.ndindex(reduced.shape[:2]):
+        rows = [min(factor * y + i, height - 1) for i in range(factor)]
+        columns = [min(factor * x + i, width - 1) for i in range(factor)]
         total = pixels[np.ix_(rows, columns)].astype(int).sum((0, 1))
-        assert halved[y, x].tolist() == ((total + 2) // 4).tolist()
+        assert reduced[y, x].tolist() == ((total + factor**2 // 2) // factor**2).tolist()
 
 
-def test_halve_rounds_half_up() -> None:
-    pixels = np.array([[[1, 0, 255], [0, 0, 255]], [[1, 0, 254], [0, 1, 254]]], np.uint8)
-    assert halve(pixels).tolist() == [[[1, 0, 255]]]
+def test_reduce_rounds_half_up() -> None:
+    pixels = np.array([[[0, 0, 255], [1, 0, 255]], [[1, 0, 255], [0, 1, 254]]], np.uint8)
+    assert reduce(pixels, 2).tolist() == [[[1, 0, 255]]]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -37,9 +37,9 @@ __all__ = [
     "ImageLike",
     "Picture",
     "check_ending",
-    "halve",
     "load",
     "pad_to",
+    "reduce",
     "resize",
     "save",
     "tiles",
@@ -300,17 +300,17 @@ def resize(pixels: Pixels, size: tuple[int, int], kernel: str = "lanczos") -> Pi
     return np.array(Image.fromarray(pixels).resize(size, _KERNELS[kernel]))
 
 
-def halve(pixels: Pixels) -> Pixels:
-    """The mean of each 2x2 block, rounded half up: uint8 (H, W, 3) to (ceil(H/2), ceil(W/2), 3).
+def reduce(pixels: Pixels, factor: int) -> Pixels:
+    """The mean of each block of factor x factor pixels, rounded half up: uint8 (H, W, 3) to (ceil(H/f), ceil(W/f), 3).
 
-    An odd last row or column is doubled first.
+    The last row and column are repeated until whole blocks are full.
     """
-    _check(pixels)
-    padded = pad_to(pixels, 2)
-    total = np.full((padded.shape[0] // 2, padded.shape[1] // 2, 3), 2, np.uint16)
-    for y, x in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        total += padded[y::2, x::2]
-    return (total >> 2).astype(np.uint8)
+    padded = pad_to(pixels, factor)
+    height, width = padded.shape[0] // factor, padded.shape[1] // factor
+    blocks = padded.reshape(height, factor, width, factor, 3)
+    total = blocks.sum(axis=1, dtype=np.uint16).sum(axis=2, dtype=np.uint32)
+    area = factor * factor
+    return ((total + area // 2) // area).astype(np.uint8)
 
 
 def pad_to(pixels: Pixels, multiple: int) -> Pixels:

@@ -15,17 +15,20 @@ from tests.pictures import picture
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "sizes"),
+    ("width", "height", "factor", "sizes"),
     [
-        (64, 64, []),
-        (1, 1, []),
-        (65, 3, [(65, 3)]),
-        (768, 512, [(96, 64), (192, 128), (384, 256), (768, 512)]),
-        (257, 100, [(65, 25), (129, 50), (257, 100)]),
+        (64, 64, 8, []),
+        (1, 1, 8, []),
+        (65, 3, 8, [(65, 3)]),
+        (512, 512, 8, [(512, 512)]),
+        (768, 512, 8, [(96, 64), (768, 512)]),
+        (513, 100, 8, [(65, 13), (513, 100)]),
+        (768, 512, 2, [(96, 64), (192, 128), (384, 256), (768, 512)]),
+        (257, 100, 2, [(65, 25), (129, 50), (257, 100)]),
     ],
 )
-def test_sizes_double_from_the_core_on(width, height, sizes):
-    assert scale_sizes(width, height, 64) == sizes
+def test_sizes_grow_by_a_factor_from_the_core_on(width, height, factor, sizes):
+    assert scale_sizes(width, height, 64, factor) == sizes
 
 
 def test_tiles_do_not_show(tiny_trained, monkeypatch, tmp_path):
@@ -45,6 +48,6 @@ def test_tiles_do_not_show(tiny_trained, monkeypatch, tmp_path):
     spread = np.abs(latent).max()
     assert np.abs(outer._analyse(scale, prediction, 8) - latent).max() < 1e-4 * spread
     assert np.abs(outer._synthesise(latent, prediction, 8).astype(int) - decoded).max() <= 1
-    outer._margin = 16
+    outer._margin = 8
     assert np.abs(outer._analyse(scale, prediction, 8) - latent).max() > 1e-3 * spread
     assert np.abs(outer._synthesise(latent, prediction, 8).astype(int) - decoded).max() > 1

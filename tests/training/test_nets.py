@@ -70,16 +70,13 @@ def test_estimated_bits_are_real_bytes(tiny_trained, tiny_bundle):
     assert signal == pytest.approx(float(decoded.signal_bits[0]), abs=8 * len(layers.signal) + 2, rel=0.02)
 
 
-@pytest.mark.parametrize("channels", [[24, 24], [24, 16], [16, 24]])
-def test_principal_components_are_a_good_start(channels):
+def test_principal_components_are_a_good_start():
     torch.manual_seed(0)
-    model = replace(load_recipe("scalable-tiny").model, outer_channels=channels, outer_groups=[8, 24])
-    unit = OuterUnit(model)
+    unit = OuterUnit(replace(load_recipe("scalable-tiny").model, outer_channels=24, outer_groups=[8, 12]))
     rows = torch.stack([torch.from_numpy(picture(64, 64, i).transpose(2, 0, 1)) for i in range(6)])
     residuals = normalise(rows.float())
     unit.start_from_principal_components(residuals, torch.linspace(2.0, 0.1, OUTER_LEVELS))
-    nothing, gain = torch.zeros_like(residuals), torch.ones(1, 32, 1, 1)
-    analysis, synthesis = (torch.ones(1, count, 1, 1) for count in channels)
+    nothing, channels, gain = torch.zeros_like(residuals), torch.ones(1, 24, 1, 1), torch.ones(1, 20, 1, 1)
     with torch.no_grad():
-        decoded = unit.synthesise(unit.analyse(residuals, nothing, analysis, gain), nothing, synthesis, gain)
+        decoded = unit.synthesise(unit.analyse(residuals, nothing, channels, gain), nothing, channels, gain)
     assert (decoded - residuals).square().mean() < 0.1 * residuals.square().mean()

@@ -6,7 +6,7 @@ cover the unit's field of view, so that the result does not depend on the tiling
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +14,28 @@ from numpy.typing import NDArray
 from semapix.bundle import Bundle
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.codecs._unit import Unit
-from semapix.coding import State, TableBank
+from semapix.coding import TableBank
 from semapix.graphs import Graphs
-from semapix.imaging import halve, pad_to, resize, tiles
+from semapix.imaging import pad_to, reduce, resize, tiles
 
 __all__ = ["OuterCodec", "scale_sizes"]
 
 Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-_STRIDE = 16  # pixels for one latent position
 _TILE = 1024
 
 
-def scale_sizes(width: int, height: int, side: int) -> list[tuple[int, int]]:
+def scale_sizes(width: int, height: int, side: int, factor: int) -> list[tuple[int, int]]:
     """Width and height of the outer scales, smallest first.
 
-    The last is the full size, each one before is half of the next, rounded up; the first is the only one that fits
-    into twice the core's side. A picture that fits into the core has none.
+    The last is the full size, each one before is smaller by `factor`, rounded up; the first is the only one that fits
+    into `factor` times the core's side. A picture that fits into the core has none.
     """
     sizes: list[tuple[int, int]] = []
     while max(width, height) > side:
         sizes.insert(0, (width, height))
-        width, height = -(-width // 2), -(-height // 2)
+        width, height = -(-width // factor), -(-height // factor)
     return sizes
 
 
@@ -50,7 +49,10 @@ class OuterCodec:
         self._levels: int = outer["levels"]
         self._finer: int = outer["finer_by_scale"]
         self._margin: int = outer["margin"]
-        self._groups: int = outer.get("groups", 1)  # bundles of version 0.1 have one
+        # What bundles of version 0.1 do not state is as it was then.
+        self.factor: int = outer.get("factor", 2)
+        self._stride: int = outer.get("stride", 16)  # pixels for one latent position
+        self._groups: int = outer.get("groups", 1)
         self._split_pixels: int = outer.get("split_pixels", 1)
 
     def sublayers(self, size: tuple[int, int]) -> int:
@@ -67,16 +69,15 @@ class OuterCodec:
         """The sub-layers of each scale, smallest first, from the picture (H, W, 3) and the decoded core."""
         scales = [pixels]
         while len(scales) < len(sizes):
-            scales.insert(0, halve(scales[0]))
+            scales.insert(0, reduce(scales[0], self.factor))
         written = []
-        state: State | None = None
         for number, (scale, size) in enumerate(zip(scales, sizes, strict=True)):
             above = len(sizes) - 1 - number
             level = self.level(quality, above)
             prediction = resize(below, size, "bicubic")
             latent = self._analyse(scale, prediction, level)
             hyper = self._unit.graph("hyper", latent)[0]
-            data, decoded, state = self._unit.encode(latent, hyper, level, state, self.sublayers(size))
+            data, decoded, _ = self._unit.encode(latent, hyper, level, sublayers=self.sublayers(size))
             written.append(data)
             if above:
                 below = self._synthesise(decoded, prediction, level)
@@ -89,38 +90,29 @@ class OuterCodec:
 
         `layers`: the sub-layers of each scale; the last one may lack some of its last.
         """
-        for (latent, level), size in zip(self._latents_of(layers, sizes, quality), sizes, strict=False):
+        for number, (data, size) in enumerate(zip(layers, sizes, strict=False)):
+            level = self.level(quality, len(sizes) - 1 - number)
+            latent = self.latent(data, size, level)
             below = self._synthesise(latent, resize(below, size, "bicubic"), level)
         return below if len(layers) == len(sizes) else resize(below, sizes[-1], "bicubic")
 
-    def latent(self, layers: Sequence[Sequence[bytes]], sizes: Sequence[tuple[int, int]], quality: int) -> Array:
-        """The decoded latent (1, M, ceil(H/16), ceil(W/16)) of the last scale of `layers`."""
-        *_, (latent, _) = self._latents_of(layers, sizes, quality)
-        return latent
-
-    def _latents_of(
-        self, layers: Sequence[Sequence[bytes]], sizes: Sequence[tuple[int, int]], quality: int
-    ) -> Iterator[tuple[Array, int]]:
-        """Decoded latent and quality level of each scale that there is."""
-        state: State | None = None
-        for number, (data, size) in enumerate(zip(layers, sizes, strict=False)):
-            level = self.level(quality, len(sizes) - 1 - number)
-            shape = (self._latents, -(-size[1] // _STRIDE), -(-size[0] // _STRIDE))
-            latent, state = self._unit.decode(data, shape, level, state, self.sublayers(size))
-            yield latent, level
+    def latent(self, data: Sequence[bytes], size: tuple[int, int], level: int) -> Array:
+        """The decoded latent (1, M, rows, columns) of the leading sub-layers of one scale of a size (width, height)."""
+        shape = (self._latents, -(-size[1] // self._stride), -(-size[0] // self._stride))
+        return self._unit.decode(data, shape, level, sublayers=self.sublayers(size))[0]
 
     def _analyse(self, scale: Pixels, prediction: Pixels, level: int) -> Array:
         unit = self._unit
         rows = (unit.row("analysis_scale", level), unit.row("gain", level))
         height, width = scale.shape[:2]
-        latent = np.empty((1, self._latents, -(-height // _STRIDE), -(-width // _STRIDE)), np.float32)
+        latent = np.empty((1, self._latents, -(-height // self._stride), -(-width // self._stride)), np.float32)
         for inner, outer in tiles(height, width, _TILE, self._margin):
-            view = normalise(pad_to(outer.of(scale), _STRIDE))
-            seen = normalise(pad_to(outer.of(prediction), _STRIDE))
+            view = normalise(pad_to(outer.of(scale), self._stride))
+            seen = normalise(pad_to(outer.of(prediction), self._stride))
             result = unit.graph("analysis", view, seen, *rows)[0]
-            top, left = inner.top // _STRIDE, inner.left // _STRIDE
-            bottom, right = -(-inner.bottom // _STRIDE), -(-inner.right // _STRIDE)
-            y, x = top - outer.top // _STRIDE, left - outer.left // _STRIDE
+            top, left = inner.top // self._stride, inner.left // self._stride
+            bottom, right = -(-inner.bottom // self._stride), -(-inner.right // self._stride)
+            y, x = top - outer.top // self._stride, left - outer.left // self._stride
             latent[:, :, top:bottom, left:right] = result[:, :, y : y + bottom - top, x : x + right - left]
         return latent
 
@@ -130,9 +122,9 @@ class OuterCodec:
         height, width = prediction.shape[:2]
         picture = np.empty_like(prediction)
         for inner, outer in tiles(height, width, _TILE, self._margin):
-            seen = normalise(pad_to(outer.of(prediction), _STRIDE))
-            top, left = outer.top // _STRIDE, outer.left // _STRIDE
-            part = latent[:, :, top : top + seen.shape[2] // _STRIDE, left : left + seen.shape[3] // _STRIDE]
+            seen = normalise(pad_to(outer.of(prediction), self._stride))
+            top, left = outer.top // self._stride, outer.left // self._stride
+            part = latent[:, :, top : top + seen.shape[2] // self._stride, left : left + seen.shape[3] // self._stride]
             result = denormalise(unit.graph("synthesis", np.ascontiguousarray(part), seen, *rows)[0])
             y, x = inner.top - outer.top, inner.left - outer.left
             picture[inner.top : inner.bottom, inner.left : inner.right] = result[

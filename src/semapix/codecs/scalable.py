@@ -59,7 +59,7 @@ class Scalable(Codec):
         return int(self._bundle.manifest["core"]["levels"]) + MACHINE_LAYERS
 
     def _sizes(self, info: PictureInfo) -> list[tuple[int, int]]:
-        return scale_sizes(info.width, info.height, int(self._bundle.manifest["core"]["side"]))
+        return scale_sizes(info.width, info.height, int(self._bundle.manifest["core"]["side"]), self._outer.factor)
 
     def _core_level(self, info: PictureInfo) -> int:
         """Quality level of s3 to s7: under outer scales finer, for all of them rest on the core."""
@@ -99,7 +99,9 @@ class Scalable(Codec):
         core_layers, scales = self._parts(layers, info)
         if layer <= self._core_layers:
             return self._core.features(core_layers[:layer], self._core_level(info), layer - 1)[0]
-        return self._outer.latent(scales[: layer - self._core_layers], self._sizes(info), info.quality)[0]
+        sizes, scale = self._sizes(info), layer - self._core_layers - 1
+        level = self._outer.level(info.quality, len(sizes) - 1 - scale)
+        return self._outer.latent(scales[scale], sizes[scale], level)[0]
 
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> NDArray[np.float32]:
         wanted = Task.find(self._bundle.manifest["tasks"], task)

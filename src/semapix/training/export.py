@@ -18,7 +18,7 @@ from semapix.bundle import save_bundle
 from semapix.codecs import QUALITIES
 from semapix.coding import TableBank, gaussian_counts
 from semapix.training.graph_parts import GraphPart, scalable_graphs
-from semapix.training.nets.outer import OUTER_LEVELS
+from semapix.training.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_STRIDE
 from semapix.training.rounding import EIGHT_BITS, HALF, LARGE, SCALE, SMALL, quantised
 from semapix.training.scalable_model import TrainedScalable
 
@@ -142,6 +142,8 @@ def export_scalable(trained: TrainedScalable, path: Path, *, force: bool = False
             "groups": len(model.outer_groups),
             "split_pixels": model.outer_split_pixels,
             "levels": OUTER_LEVELS,
+            "factor": OUTER_FACTOR,
+            "stride": OUTER_STRIDE,
             "finer_by_scale": model.outer_finer_by_scale,
             "margin": trained.outer.margin,
         },

@@ -63,18 +63,20 @@ class ScalableModel:
     """Quality levels by which s3 to s7 are coded more finely when outer scales rest on them."""
     outer_finer_by_scale: int
     """Quality levels by which each outer scale is coded more finely than the next larger one."""
-    outer_channels: list[int]
-    """Channels of the outer unit's analysis and synthesis at 1/8 resolution."""
+    outer_channels: int
+    """Channels of the outer unit at 1/8 resolution."""
+    outer_inner: list[int]
+    """Channels between the two convolutions of a block of the outer unit's analysis, and of its synthesis."""
+    outer_blocks: list[int]
+    """Blocks of the outer unit's analysis, and of its synthesis."""
     outer_groups: list[int]
-    """Latent channels of the outer unit at 1/16 resolution, in the groups that make up its sub-layers."""
+    """Latent channels of the outer unit at 1/8 resolution, in the groups that make up its sub-layers."""
     outer_features: int
     """Channels of the state of the outer unit's entropy model."""
+    outer_hyper: int
+    """Hyper-latent channels of the outer unit at 1/32 resolution."""
     outer_split_pixels: int
     """Outer scales of fewer pixels have one sub-layer: each one costs some seven bytes."""
-    outer_hyper: int
-    """Hyper-latent channels of the outer unit at 1/64 resolution."""
-    outer_blocks: list[int]
-    """Convolution blocks of the outer unit's analysis and synthesis at 1/8 resolution."""
 
 
 @dataclass(frozen=True)

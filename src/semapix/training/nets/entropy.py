@@ -96,11 +96,10 @@ def _scale(level: Tensor) -> Tensor:
 
 def _bits(residual: Tensor, level: Tensor) -> Tensor:
     """-log2 of a zero-mean Gaussian integrated over unit bins around `residual`."""
-    scale = _scale(level)
+    inverse = math.sqrt(0.5) / _scale(level)
     magnitude = residual.abs()
-    upper = torch.special.ndtr((0.5 - magnitude) / scale)
-    lower = torch.special.ndtr((-0.5 - magnitude) / scale)
-    return -torch.log2((upper - lower).clamp(min=2.0**-20))
+    mass = 0.5 * (torch.erfc((magnitude - 0.5) * inverse) - torch.erfc((magnitude + 0.5) * inverse))
+    return -torch.log2(mass.clamp(min=2.0**-20))
 
 
 class _Group(nn.Module):

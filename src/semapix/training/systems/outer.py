@@ -1,4 +1,4 @@
-"""Stage `outer`: the unit of the outer scales, trained on pyramids of photo patches."""
+"""Stage `outer`: the unit of the outer scales, trained on patches of photos."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semapix.codecs import QUALITIES
-from semapix.training.nets.outer import OUTER_LEVELS, OuterUnit
+from semapix.training.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OuterUnit
 from semapix.training.recipe import Recipe
 from semapix.training.systems.budget import BudgetedStage
 from semapix.training.systems.normalise import normalise
@@ -56,10 +56,9 @@ def moved_levels(
 class OuterSystem(BudgetedStage):
     """Trains `OuterUnit`.
 
-    Every patch becomes a pyramid of three scales. The smallest prediction is the true one with errors like those of a
-    decoded core; from then on each scale is predicted from the decoded one below. Loss of a scale:
-    bits per pixel + lambda * mean squared error (of 0..255), with lambda spaced evenly in the logarithm over the
-    quality levels; scales count by their pixels.
+    A patch is a scale; its prediction comes from itself, reduced by the factor between scales or by less, with errors
+    like those of a decoded scale or core. Loss: bits per pixel + lambda * mean squared error (of 0..255), with lambda
+    spaced evenly in the logarithm over the quality levels.
     """
 
     def __init__(self, recipe: Recipe, minutes: float | None = None) -> None:
@@ -68,25 +67,30 @@ class OuterSystem(BudgetedStage):
         self.unit = OuterUnit(recipe.model).to(memory_format=_MEMORY_FORMAT)
         self.register_buffer("lambdas", _lambdas(stage.lambda_low, stage.lambda_high))
 
+    @property
+    def _steps(self) -> Tensor:
+        """The quantiser step of each level, in the range of `normalise`, that suits its lambda.
+
+        At high rate a bit divides the squared error of a coefficient, step^2 / 12, by four; lambda weighs its third.
+        """
+        return (18.0 / (math.log(2.0) * self.lambdas)).sqrt() / 64.0
+
     def start(self, patches: Tensor) -> None:
         """Set the unit's first weights from some training patches, uint8 (N, 3, H, W)."""
         scale = normalise(patches.float())
-        below = functional.avg_pool2d(scale, 2)
+        below = functional.avg_pool2d(scale, OUTER_FACTOR)
         residuals = scale - enlarge(below, (scale.shape[2], scale.shape[3]))
-        # At high rate a bit divides the squared error of a coefficient, step^2 / 12, by four; lambda weighs its third.
-        steps = (18.0 / (math.log(2.0) * self.lambdas)).sqrt() / 64.0
-        self.unit.start_from_principal_components(residuals, steps)
+        self.unit.start_from_principal_components(residuals, self._steps)
 
-    def _code(
-        self, scale: Tensor, prediction: Tensor, level: Tensor, carried: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Decoded scale, bits per pixel (B,), mean squared error of 0..255 (B,), state of the entropy model."""
+    def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Bits per pixel (B,) and mean squared error of 0..255 (B,)."""
         unit = self.unit
         scale = scale.contiguous(memory_format=_MEMORY_FORMAT)
+        prediction = prediction.contiguous(memory_format=_MEMORY_FORMAT)
         latent = unit.analyse(
             scale, prediction, unit.analysis_scale[level, :, None, None], unit.gain[level, :, None, None].exp()
         )
-        latent, rates, state = unit.coder(latent, unit.hyper_analysis(latent), level, carried)
+        latent, rates, _ = unit.coder(latent, unit.hyper_analysis(latent), level)
         decoded = unit.synthesise(
             latent,
             prediction,
@@ -94,42 +98,43 @@ class OuterSystem(BudgetedStage):
             unit.inverse_gain[level, :, None, None].exp(),
         )
         error = (decoded - scale).square().mean(dim=(1, 2, 3)) * 64.0**2
-        return decoded, rates.total / scale[0, 0].numel(), error, state
+        return rates.total / scale[0, 0].numel(), error
 
-    def _pyramid(self, patches: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss, and bits per pixel and squared error (B,) of the largest scale."""
-        scales = [normalise(patches.float())]
-        for _ in range(3):
-            scales.append(functional.avg_pool2d(scales[-1], 2))
-        below = scales.pop()
-        noise = torch.rand(len(below), 1, 1, 1, device=below.device) * 0.15
-        below = below + noise * torch.randn_like(below)
-        loss = patches.new_zeros((), dtype=torch.float32)
-        weight = 0.0
-        state: Tensor | None = None
-        for n, scale in reversed(list(enumerate(scales))):
-            prediction = enlarge(below, (scale.shape[2], scale.shape[3])).contiguous(memory_format=_MEMORY_FORMAT)
-            finer = (level + self.recipe.model.outer_finer_by_scale * n).clamp(max=OUTER_LEVELS - 1)
-            decoded, rate, error, state = self._code(scale, prediction, finer, state)
-            share = 4.0**-n
-            lambdas = self.lambdas[finer]
-            # Without the root, the finest levels would outweigh all others.
-            loss = loss + share * ((rate + lambdas * error) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()
-            weight += share
-            below = decoded.detach().clamp(-2, 2)
-        return loss / weight, rate, error
+    def _predicted(self, scale: Tensor, factor: float, noise: Tensor) -> Tensor:
+        """A scale's prediction from one smaller by `factor`, with errors of the standard deviations `noise` (B,)."""
+        size = (scale.shape[2], scale.shape[3])
+        below = functional.adaptive_avg_pool2d(scale, [max(1, round(side / factor)) for side in size])
+        below = below + noise[:, None, None, None] * torch.randn_like(below)
+        return enlarge(below, size)
+
+    def _uniform(self, low: float, high: float, count: int) -> Tensor:
+        return torch.rand(count, generator=self.random).to(self.device) * (high - low) + low
 
     def training_step(self, patches: Tensor, batch_idx: int) -> Tensor:
-        level = torch.randint(0, QUALITIES, (len(patches),), generator=self.random).to(patches.device)
-        loss, rate, error = self._pyramid(patches, level)
+        scale, batch = normalise(patches.float()), len(patches)
+        kind = float(torch.rand((), generator=self.random))
+        # The full size on a coded scale, or any scale on the core, which has errors of its own.
+        lowest, highest = (0, QUALITIES) if kind < 0.8 else (OUTER_LEVELS - QUALITIES, OUTER_LEVELS)
+        level = torch.randint(lowest, highest, (batch,), generator=self.random).to(self.device)
+        if kind < 0.6:
+            factor, noise = float(OUTER_FACTOR), self._steps[level] * self._uniform(0.02, 0.08, batch)
+        else:
+            factor = math.exp(float(self._uniform(math.log(1.2), math.log(OUTER_FACTOR), 1)))
+            noise = self._uniform(0.5, 10.0, batch) / 64.0
+        rate, error = self._code(scale, self._predicted(scale, factor, noise), level)
+        lambdas = self.lambdas[level]
+        # Without the root, the finest levels would outweigh all others.
+        loss = ((rate + lambdas * error) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()
         if batch_idx % 50 == 0:
             self.note(loss=loss.detach(), bpp=rate.detach().mean(), mse=error.detach().mean())
         return loss
 
     def validation_step(self, patches: tuple[Tensor], batch_idx: int) -> None:
+        scale = normalise(patches[0].float())
         for quality in (0, 4, 8):
-            level = torch.full((len(patches[0]),), quality, device=patches[0].device)
-            _, rate, error = self._pyramid(patches[0], level)
+            level = torch.full((len(scale),), quality, device=self.device)
+            prediction = self._predicted(scale, float(OUTER_FACTOR), 0.05 * self._steps[level])
+            rate, error = self._code(scale, prediction, level)
             psnr = 10 * torch.log10(255.0**2 / error)
             self._held_out.setdefault(quality, []).append(torch.stack([rate, psnr]))
 
