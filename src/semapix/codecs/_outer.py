@@ -53,6 +53,7 @@ class OuterCodec:
         self.factor: int = outer.get("factor", 2)
         self._stride: int = outer.get("stride", 16)  # pixels for one latent position
         self._groups: int = outer.get("groups", 1)
+        self._error_weight: float | None = outer.get("error_weight")
         self._split_pixels: int = outer.get("split_pixels", 1)
 
     def sublayers(self, size: tuple[int, int]) -> int:
@@ -77,7 +78,7 @@ class OuterCodec:
             prediction = resize(below, size, "bicubic")
             latent = self._analyse(scale, prediction, level)
             hyper = self._unit.graph("hyper", latent)[0]
-            data, decoded, _ = self._unit.encode(latent, hyper, level, sublayers=self.sublayers(size))
+            data, decoded, _ = self._unit.encode(latent, hyper, level, None, self.sublayers(size), self._error_weight)
             written.append(data)
             if above:
                 below = self._synthesise(decoded, prediction, level)

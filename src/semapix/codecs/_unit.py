@@ -49,11 +49,17 @@ class Unit:
         return self.graphs.run(f"{self._name}.{part}", *inputs)
 
     def encode(
-        self, latent: Array, hyper_latent: Array, level: int, carried: State | None = None, sublayers: int = 1
+        self,
+        latent: Array,
+        hyper_latent: Array,
+        level: int,
+        carried: State | None = None,
+        sublayers: int = 1,
+        error_weight: float | None = None,
     ) -> tuple[list[bytes], Array, State]:
         """Bytes of a layer's sub-layers, its decoded latent and its state; latents with a leading batch axis of 1."""
         coders = [RangeEncoder(self._tables) for _ in range(sublayers)]
-        decoded, state = self._model.encode(coders, latent[0], hyper_latent[0], level, carried)
+        decoded, state = self._model.encode(coders, latent[0], hyper_latent[0], level, carried, error_weight)
         return [coder.finish() for coder in coders], decoded[None], state
 
     def decode(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.coding._integer import ACTIVATION_LIMIT, FRACTION_BITS, IntegerNetwork
+from semapix.coding._quantise import quantise, round_to_nearest
 from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
 from semapix.coding._tables import LEVELS
 
@@ -23,8 +24,6 @@ __all__ = ["HYPER_STRIDE", "LatentGroup", "LatentModel", "State", "anchors"]
 
 HYPER_STRIDE = 4
 """One hyper-latent position stands for 4x4 latent positions."""
-
-_LARGEST = 2.0**30
 
 _LEVEL_SHIFT = 3  # a network's output of 1.0 (64 units) is eight table levels
 
@@ -130,21 +129,25 @@ class LatentModel:
         hyper_latent: Array,
         quality: int,
         carried: State | None = None,
+        error_weight: float | None = None,
     ) -> tuple[Array, State]:
         """Code a latent (C, H, W) with its hyper-latent (Z, ceil(H/4), ceil(W/4)).
 
         `coders`: one for each sub-layer, of which the last takes all groups that are left. `carried`: the state of the
-        earlier layer. Returns the decoded latent and the state.
+        earlier layer. `error_weight`: what a squared error of 1 in the latent costs in bits; None for rounding to the
+        nearest. Returns the decoded latent and the state.
         """
 
         def symbols(group: int, levels: NDArray[np.uint8], values: NDArray[Any] | None) -> NDArray[np.int32]:
             assert values is not None
-            # What a float network cannot mean (not a number, infinity) must not become garbage in the file.
-            rounded = np.rint(np.nan_to_num(values).clip(-_LARGEST, _LARGEST)).astype(np.int32)
-            coders[min(group, len(coders) - 1)].encode(rounded, levels)
-            return rounded
+            coder = coders[min(group, len(coders) - 1)]
+            if values.dtype != np.int32:
+                values = quantise(values, levels, coder.tables, error_weight)
+            coder.encode(values, levels)
+            return values
 
-        return self._run(symbols, len(self.groups), latent.shape, quality, carried, latent, hyper_latent)
+        hyper = round_to_nearest(hyper_latent)
+        return self._run(symbols, len(self.groups), latent.shape, quality, carried, latent, hyper)
 
     def decode(
         self,
@@ -174,7 +177,7 @@ class LatentModel:
         quality: int,
         carried: State | None,
         latent: Array | None,
-        hyper_latent: Array | None,
+        hyper_latent: NDArray[np.int32] | None,
     ) -> tuple[Array, State]:
         """Both directions are one walk, so that they cannot part: `symbols` codes given values, or decodes them."""
         _, height, width = shape

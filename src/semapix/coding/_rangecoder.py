@@ -45,17 +45,17 @@ class RangeEncoder:
     def __init__(self, tables: TableBank) -> None:
         import constriction
 
-        self._tables = tables
+        self.tables = tables
         self._coder = constriction.stream.queue.RangeEncoder()
 
     def encode(self, values: NDArray[np.integer[Any]], levels: NDArray[np.uint8]) -> None:
         """Code `values` (any integers of less than 31 bits) under tables `levels`, arrays of equal length."""
         for level, positions in _groups(levels):
-            reach = self._tables.reach(level)
+            reach = self.tables.reach(level)
             group = values[positions].astype(np.int64)
             outside = np.abs(group) > reach
             symbols = np.where(outside, 2 * reach + 1, group + reach).astype(np.int32)
-            self._coder.encode(symbols, self._tables.model(level))
+            self._coder.encode(symbols, self.tables.model(level))
             for value in group[outside].tolist():
                 self._escape(value, reach)
 

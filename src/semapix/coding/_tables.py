@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,20 @@ class TableBank:
         """What symbols (0 to 2R + 1, the last one being the escape) cost under table `level`, all together."""
         shares = self._counts[level][symbols] / float(2**PRECISION)
         return float(-np.log2(shares).sum())
+
+    @cached_property
+    def reaches(self) -> NDArray[np.int32]:
+        """The largest magnitude that each table codes without an escape, (tables,)."""
+        return np.array([self.reach(level) for level in range(len(self))], np.int32)
+
+    @cached_property
+    def magnitude_bits(self) -> NDArray[np.float32]:
+        """What a magnitude costs under each table, in bits: (tables, N); 0 where the table would escape."""
+        bits = np.zeros((len(self), self.reaches.max() + 1), np.float32)
+        for level, counts in enumerate(self._counts):
+            reach = self.reach(level)
+            bits[level, : reach + 1] = PRECISION - np.log2(counts[reach : 2 * reach + 1])
+        return bits
 
     def model(self, level: int) -> Any:
         """The constriction model of table `level`."""
