@@ -16,7 +16,8 @@ from semapix.graphs import Graphs
 SUBLAYERS = (3, 9, 12)
 """Sub-layers of s3, s4 and s5: the highest bit of red, green and blue, then the next three bits of each, then the rest.
 
-Quality q codes the q - 1 highest bits; sub-layers of lower bits are empty, which says no more than if they were missing.
+Quality q codes the q - 1 highest bits; sub-layers of lower bits are empty, which says no more than if they were not
+there.
 """
 
 
