@@ -183,8 +183,8 @@ class Stream:
         return layers
 
     def _begun(self) -> int:
-        """How many layers are there, the last one perhaps with its first sub-layers alone."""
-        count = sum(layer.whole > 0 for layer in self.layers)
+        """How many layers are there, the last one perhaps in part."""
+        count = self._reader.begun_layers
         if count == 0:
             raise TruncatedStream(f"{self._reader.name}: ends before its first layer does")
         return count

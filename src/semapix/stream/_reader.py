@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate, takewhile
+from itertools import accumulate
 
 from semapix.errors import ArgumentError, ChecksumMismatch, TruncatedStream
 from semapix.stream._header import HEADER_LIMIT, FrontHeader
@@ -163,9 +163,9 @@ class Reader:
         return list(self._cut_points(self.bytes_total))
 
     @property
-    def whole_layers(self) -> int:
-        """How many layers, from the first on, are wholly there."""
-        return sum(1 for _ in takewhile(lambda layer: layer.present, self._layers))
+    def begun_layers(self) -> int:
+        """How many layers, from the first on, are there; the last one perhaps with its first sub-layers alone."""
+        return sum(layer.whole > 0 for layer in self._layers)
 
     @property
     def bytes_read(self) -> int:
