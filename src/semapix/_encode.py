@@ -38,7 +38,7 @@ def encode(
     `max_bytes`: in place of a quality, the most bytes that the file may have. Two files are made, the one of the
     highest quality that fits and the one of the next quality, cut to `max_bytes`; they are decoded, and the one with
     the smaller squared error is kept. It may be shorter than `max_bytes`. Sizes must rise with quality; that takes
-    about six times as long as one quality does. The ICC profile is kept if there is room left for it, and so is the
+    about five times as long as one quality does. The ICC profile is kept if there is room left for it, and so is the
     EXIF block.
 
     Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality or codec out of range, for a

@@ -45,7 +45,7 @@ def encode(
             "--bytes",
             min=1,
             metavar="N",
-            help="In place of --quality: the best file of at most N bytes. Takes about six times as long.",
+            help="In place of --quality: the best file of at most N bytes. Takes about five times as long.",
             show_default=False,
         ),
     ] = None,
