@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from semapix.codecs import CODECS
 from semapix.training.export import export_scalable
 from semapix.training.recipe import load_recipe
 from semapix.training.run import STAGES, train
 from semapix.training.scalable_model import TrainedScalable, load_scalable
 from tests.pictures import picture
+from tests.planes import Planes, save_planes
 
 
 def _png(width: int, height: int, seed: int) -> bytes:
@@ -69,4 +71,14 @@ def tiny_bundle(tiny_trained: TrainedScalable, tmp_path_factory: pytest.TempPath
     """The tiny model as a bundle."""
     path = tmp_path_factory.mktemp("bundle") / "tiny.spxm"
     export_scalable(tiny_trained, path)
+    return path
+
+
+@pytest.fixture
+def planes_bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A bundle of a codec whose layers have several sub-layers; the codec is known as long as the test runs."""
+    monkeypatch.setitem(CODECS, Planes.name, Planes)  # type: ignore[arg-type]
+    (tmp_path / "bundle").mkdir()
+    path = tmp_path / "bundle" / "planes.spxm"
+    save_planes(path)
     return path

@@ -62,26 +62,6 @@ def test_looking_reads_the_machine_layers_only(content, tiny_bundle):
         assert [x.probability for x in labels] == sorted((x.probability for x in labels), reverse=True)
 
 
-def test_every_prefix_is_the_last_whole_layer(content, tiny_bundle):
-    whole = semapix.open(content, tiny_bundle)
-    ends = [layer.end for layer in whole.layers]
-    pictures = [np.asarray(whole.image(count)) for count in range(1, len(ends) + 1)]
-    looked = 0
-    for length in range(len(content)):
-        count = sum(end <= length for end in ends)
-        if length < 15 or count == 0:
-            with pytest.raises(StreamError, match="ends"):
-                semapix.open(content[:length], tiny_bundle).image()
-        elif length in ends or length % 40 == 0:
-            prefix = semapix.open(content[:length], tiny_bundle)
-            assert np.array_equal(np.asarray(prefix.image()), pictures[count - 1])
-        else:
-            prefix = semapix.open(content[:length], tiny_bundle)
-            assert sum(layer.present for layer in prefix.layers) == count
-        looked += 1
-    assert looked == len(content)
-
-
 def test_flipped_bytes_are_never_a_picture(content, tiny_bundle):
     looked = 0
     for position in range(0, len(content), 5):

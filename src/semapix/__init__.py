@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from semapix._stream import Stream, encode, look, models, open
+    from semapix._encode import encode
+    from semapix._stream import Stream, look, models, open
     from semapix.errors import SemapixError
     from semapix.tasks import Label
 
@@ -22,7 +23,7 @@ __all__ = ["Label", "SemapixError", "Stream", "encode", "look", "models", "open"
 
 __version__ = "0.1.0"
 
-_ROOMS = {"Label": "semapix.tasks", "SemapixError": "semapix.errors"}
+_ROOMS = {"Label": "semapix.tasks", "SemapixError": "semapix.errors", "encode": "semapix._encode"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from semapix.bundle import FINGERPRINT_BYTES, Bundle, by_fingerprint, default_for, find, installed
+from semapix.bundle import Bundle, by_fingerprint, default_for, find, installed
 from semapix.codecs import CODECS, QUALITIES, Codec, Layers, PictureInfo, open_codec
 from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
 from semapix.files import atomic_write
-from semapix.imaging import MAX_SIDE, ImageLike, load
-from semapix.stream import EXIF, ICC, FrontHeader, LayerInfo, Reader, SourceLike, write
+from semapix.imaging import MAX_SIDE
+from semapix.stream import EXIF, ICC, CutPoint, FrontHeader, LayerInfo, Reader, SourceLike
 from semapix.tasks import Label, Task, top_labels
 
-__all__ = ["ModelLike", "Stream", "choose_model", "encode", "look", "models", "open"]
+__all__ = ["ModelLike", "Stream", "choose_model", "look", "models", "open"]
 
 ModelLike: TypeAlias = str | PathLike[str] | Bundle
 """The name of an installed model, the path of a bundle, or an open bundle."""
@@ -28,7 +28,7 @@ class Stream:
     """A .spix codestream: a whole one, or any prefix of one.
 
     Layers are fetched, checked and decoded when they are asked for. `header` is the front header, `layers` the list
-    of layers with name, bytes and checksum.
+    of layers with name, bytes and checksum, `cut_points` the list of places where a shorter file may end.
     """
 
     def __init__(self, reader: Reader, model: ModelLike | None = None) -> None:
@@ -45,6 +45,15 @@ class Stream:
     def layers(self) -> list[LayerInfo]:
         """All layers that the file declares, in order; those that are cut off have `present` False."""
         return self._reader.layers
+
+    @property
+    def cut_points(self) -> list[CutPoint]:
+        """Where the file, as far as it is there, can be cut: the end of each layer, sub-layer and metadata record.
+
+        In rising order, `name` and `bytes` (of the prefix that ends there) of each. The last one says how far a file
+        is used that ends elsewhere.
+        """
+        return self._reader.cut_points
 
     @property
     def bytes_read(self) -> int:
@@ -86,17 +95,19 @@ class Stream:
         return top_labels(wanted, codec.scores(self._fetch(wanted.layers), self._info, task), top)
 
     def image(self, layers: int | None = None) -> Image.Image:
-        """The picture from the first `layers` layers (all that are there by default), full size, RGB.
+        """The picture, full size, RGB, from the first `layers` layers, all of which must be whole.
 
-        Raises ArgumentError when `layers` is not between 1 and the number of layers, TruncatedStream when the file
-        ends before them.
+        By default from all that is there: of a last layer that is cut off inside, the sub-layers before the cut. Raises
+        ArgumentError when `layers` is not between 1 and the number of layers, TruncatedStream when the file ends
+        before them, or before its first layer does.
         """
-        count, codec = self._count(layers), self._open_codec()
+        codec, everything = self._open_codec(), layers is None
+        count = self._begun() if layers is None else self._count(layers)
         whole = codec.layer_count(self._info)
         if count > whole:
             raise CorruptLayer(f"{self._reader.name}: has {count} layers, a picture of this size has {whole}")
-        picture = Image.fromarray(codec.image(self._fetch(count), self._info))
-        metadata = self._reader.metadata if layers is None else {}
+        picture = Image.fromarray(codec.image(self._fetch(count, partial=everything), self._info))
+        metadata = self._reader.metadata if everything else {}
         if ICC in metadata:
             picture.info["icc_profile"] = metadata[ICC]
         if EXIF in metadata:
@@ -104,21 +115,41 @@ class Stream:
         return picture
 
     def features(self, layer: int) -> NDArray[np.float32]:
-        """The decoded features of layer `layer` (1 is the first), float32 (C, h, w)."""
+        """The decoded features of layer `layer` (1 is the first), which must be whole: float32 (C, h, w)."""
         return self._open_codec().features(self._fetch(self._count(layer)), self._info, layer)
 
-    def to_bytes(self, layers: int | None = None) -> bytes:
-        """The file, or its prefix that ends after the first `layers` layers, which must be intact."""
-        if layers is None:
+    def to_bytes(self, layers: int | None = None, *, max_bytes: int | None = None) -> bytes:
+        """The file as it is, or a prefix of it, all of which must be intact.
+
+        `layers`: the prefix that ends after so many layers. `max_bytes`: the longest prefix of at most so many bytes
+        that ends at a cut point; it is not filled up to that size. Raises ArgumentError when both are given, when
+        there are not so many layers, and when `max_bytes` is below the first cut point; TruncatedStream when the
+        file ends before the layers do; ChecksumMismatch, naming layer and sub-layer, when the prefix is damaged.
+        """
+        if layers is not None and max_bytes is not None:
+            raise ArgumentError(f"layers (={layers}) and max_bytes (={max_bytes}) exclude each other; give one of them")
+        if max_bytes is not None:
+            prefix = self._reader.cut(index(max_bytes))
+        elif layers is not None:
+            prefix = self._reader.prefix(self._count(layers))
+        else:
             return self._reader.content()
-        count = self._count(layers)
-        prefix = self._reader.prefix(count)
-        Stream(Reader(prefix, self._reader.name))._fetch(count)
+        Stream(Reader(prefix, self._reader.name))._check()
         return prefix
 
-    def save(self, path: str | PathLike[str], *, layers: int | None = None, force: bool = False) -> None:
-        """Write the file, or its prefix of `layers` layers. Raises OutputError when `path` exists, unless `force`."""
-        atomic_write(path, self.to_bytes(layers), force=force)
+    def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        layers: int | None = None,
+        max_bytes: int | None = None,
+        force: bool = False,
+    ) -> None:
+        """Write the file, or its prefix of `layers` layers or of at most `max_bytes` bytes, as `to_bytes` gives it.
+
+        Raises the errors of `to_bytes`, and OutputError when `path` exists, unless `force`.
+        """
+        atomic_write(path, self.to_bytes(layers, max_bytes=max_bytes), force=force)
 
     @property
     def _info(self) -> PictureInfo:
@@ -141,13 +172,8 @@ class Stream:
             self._codec = codec
         return self._codec
 
-    def _count(self, layers: int | None) -> int:
-        """How many layers to use; all that are whole when None."""
-        if layers is None:
-            whole = self._reader.whole_layers
-            if whole == 0:
-                raise TruncatedStream(f"{self._reader.name}: ends before its first layer does")
-            return whole
+    def _count(self, layers: int) -> int:
+        """`layers`, when the file has so many."""
         layers = index(layers)
         if 1 <= layers <= len(self.header.machine_lengths):
             return layers  # without a look at the second index, which may be damaged
@@ -156,41 +182,25 @@ class Stream:
             raise ArgumentError(f"layers (={layers}) must lie between 1 and {declared}, the layers of this file")
         return layers
 
-    def _fetch(self, count: int) -> Layers:
+    def _begun(self) -> int:
+        """How many layers are there, the last one perhaps in part."""
+        count = self._reader.begun_layers
+        if count == 0:
+            raise TruncatedStream(f"{self._reader.name}: ends before its first layer does")
+        return count
+
+    def _fetch(self, count: int, partial: bool = False) -> Layers:
+        """The first `count` layers; `partial`: the last one as far as it is there."""
         machine = min(count, len(self.header.machine_lengths))
         return Layers(
             [self._reader.machine_layer(i) for i in range(machine)],
-            [self._reader.signal_layer(i) for i in range(count - machine)],
+            [self._reader.signal_layer(i, partial) for i in range(count - machine)],
         )
 
-
-def encode(image: ImageLike, codec: str = "scalable", quality: int = 5, model: ModelLike | None = None) -> Stream:
-    """Code a picture.
-
-    `image`: a path, a Pillow image, encoded bytes, or a uint8 array (H, W, 3). `quality`: 1 to 9; the shipped model
-    takes about 0.1 bits per pixel of the Kodak pictures at 1, 0.5 at 5, 1.2 at 9. `model`: name or path of a bundle;
-    by default the one that ships for the codec.
-
-    Raises ImageError for what is no picture, ArgumentError for a quality or codec out of range, UnknownModel.
-    """
-    bundle = choose_model(codec, model)
-    if index(quality) not in range(1, QUALITIES + 1):
-        raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
-    picture = load(image)
-    height, width = picture.pixels.shape[:2]
-    layers = open_codec(bundle).encode(picture.pixels, quality)
-    metadata = {kind: data for kind, data in ((ICC, picture.icc), (EXIF, picture.exif)) if data}
-    content = write(
-        codec=CODECS[codec].number,
-        quality=quality,
-        fingerprint=bundle.fingerprint[:FINGERPRINT_BYTES],
-        width=width,
-        height=height,
-        machine=layers.machine,
-        signal=layers.signal,
-        metadata=metadata,
-    )
-    return Stream(Reader(content), bundle)
+    def _check(self) -> None:
+        """Read all that is there. Raises ChecksumMismatch when it is not intact."""
+        self._fetch(self._begun(), partial=True)
+        _ = self._reader.metadata
 
 
 def choose_model(codec: str, model: ModelLike | None = None) -> Bundle:

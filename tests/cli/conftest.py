@@ -72,6 +72,14 @@ def coded(tmp_path: Path, content: bytes) -> Path:
     return path
 
 
+@pytest.fixture
+def stepped(tmp_path: Path, planes_bundle: Path) -> Path:
+    """A picture of 20x12 pixels as a file whose layers have several sub-layers, without metadata."""
+    path = tmp_path / "stepped.spix"
+    semapix.encode(pictures.picture(20, 12), "planes", 9, planes_bundle).save(path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def other_bundle(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
     """A bundle with the same networks under another name, hence with another fingerprint."""

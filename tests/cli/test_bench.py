@@ -73,6 +73,7 @@ def test_a_broken_picture_is_named_and_the_status_is_1(run, photos, protocol, tm
         (["judge", "--dataset", "{photos}", "--judge", "{photos}/0.png"], "has neither masks nor a column 'label'"),
         (["speed", "--dataset", "{photos}", "--protocol", "{empty}/no.yaml"], "there is no such protocol"),
         (["critical-rate", "--dataset", "{photos}", "--codecs", "webp"], "webp has no machine layers"),
+        (["steps", "--dataset", "{photos}", "--codecs", "webp"], "webp cannot be cut"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(run, photos, tmp_path, words, message):
@@ -95,8 +96,8 @@ def test_records_name_no_folder_of_this_machine(run, photos, protocol, tmp_path,
 
 def test_every_experiment_has_help_with_an_example(run):
     listed = run("bench", "--help").out
-    names = ("signal", "semantic", "critical-rate", "features", "judge", "complexity", "speed", "transforms", "report")
-    for name in names:
+    names = ("signal", "semantic", "critical-rate", "steps", "features", "judge", "complexity", "speed", "transforms")
+    for name in (*names, "report"):
         assert name in listed
         result = run("bench", name, "--help")
         assert result.status == 0

@@ -153,6 +153,35 @@ def test_encode_refuses_an_unknown_codec_or_model_once_for_all_files(run, photo,
     assert names(tmp_path / "out") == set()
 
 
+def test_encode_within_bytes_writes_the_file_that_the_library_makes(run, photo, planes_bundle, tmp_path):
+    out = tmp_path / "a.spix"
+    whole = semapix.encode(photo, "planes", 6, planes_bundle)
+    limits = {whole.bytes_total: ("6", True), whole.bytes_total + 300: ("7", False), 400: ("2", False)}
+    for limit, (quality, complete) in limits.items():
+        options = ("--codec", "planes", "--model", planes_bundle, "--bytes", limit, "--force")
+        result = run("encode", photo, "-o", out, *options)
+        assert (result.status, result.err) == (0, "")
+        content = out.read_bytes()
+        stream = semapix.encode(photo, "planes", model=planes_bundle, max_bytes=limit)
+        assert content == stream.to_bytes()
+        assert len(content) <= limit
+        end = "" if complete else f" up to {stream.cut_points[-1].name}"
+        assert result.out.endswith(
+            f"{len(content):,} bytes, {8 * len(content) / 960:.3f} bpp, quality {quality}{end}\n"
+        )
+
+
+def test_encode_refuses_bytes_beside_a_quality_and_too_few_of_them(run, photo, tiny_bundle, tmp_path):
+    out, first = tmp_path / "a.spix", semapix.encode(photo, model=tiny_bundle).cut_points[0].bytes
+    result = run("encode", photo, "-o", out, "--model", tiny_bundle, "--bytes", 900, "--quality", 5)
+    assert result == (2, "", "semapix: --quality (=5) and --bytes (=900) exclude each other; give one of them\n")
+    result = run("encode", photo, "-o", out, "--model", tiny_bundle, "--bytes", first - 1)
+    rule = f"max_bytes (={first - 1}) must be {first} or more: s1 ends there"
+    assert result == (2, "", f"semapix: {photo}: {rule}\n")
+    assert run("encode", photo, "-o", out, "--bytes", "0").status == 2
+    assert names(tmp_path) == {"photo.png"}
+
+
 @pytest.mark.parametrize("quality", ["0", "10", "high"])
 def test_encode_refuses_a_quality_out_of_range(run, photo, tmp_path, quality):
     result = run("encode", photo, "-o", tmp_path / "a.spix", "--quality", quality)
@@ -199,7 +228,19 @@ def test_decode_says_that_a_file_is_cut_short(run, coded, content, tiny_bundle, 
     coded.write_bytes(content[:-1])
     result = run("decode", coded, "-o", tmp_path / "a.png", "--model", tiny_bundle)
     assert result.status == 0
-    assert result.out.endswith(" bytes read (the file is cut short)\n")
+    last = semapix.open(content).layers[-1].cut_points[-1].name
+    assert result.out.endswith(f" bytes read (the file is cut short; used up to {last})\n")
+
+
+def test_decode_uses_all_whole_sublayers(run, stepped, planes_bundle, tmp_path):
+    out, point = tmp_path / "a.png", semapix.open(stepped).cut_points[9]
+    stepped.write_bytes(stepped.read_bytes()[: point.bytes + 1])
+    result = run("decode", stepped, "-o", out, "--model", planes_bundle)
+    size = point.bytes + 1
+    read = f"{point.bytes} / {size} bytes read (the file is cut short; used up to {point.name})"
+    assert result == (0, f"{stepped} -> {out}  20x12, {read}\n", "")
+    with Image.open(out) as picture:
+        assert np.array_equal(np.asarray(picture), np.asarray(semapix.open(stepped, planes_bundle).image()))
 
 
 @pytest.mark.parametrize(("options", "ending"), [([], "png"), (["--format", "webp"], "webp")])

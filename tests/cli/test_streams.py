@@ -125,7 +125,7 @@ def test_info_shows_each_layer(run, coded, content, installed_bundle):
     fingerprint = installed_bundle.fingerprint[:4].hex()
     assert lines[:2] == [f"{coded}  40x24, codec scalable, quality 5", f"model {fingerprint} (tiny)"]
     assert lines[2].split("  ")[-1] == "checksum"
-    rows = lines[3:-2]
+    rows = [line for line in lines[3:-2] if not line.startswith("    ")]  # those further in are sub-layers
     layers = semapix.open(content).layers
     assert len(rows) == len(layers) > 4
     for row, layer in zip(rows, layers, strict=True):
@@ -164,6 +164,17 @@ def test_info_json(run, coded, content, none_installed):
             "cumulated_bytes": layer.end,
             "cumulated_bpp": 8 * layer.end / (40 * 24),
             "checksum": "ok",
+            "sublayers": [
+                {
+                    "name": point.name,
+                    "bytes": length + 2 * (layer.kind == "machine"),
+                    "bpp": 8 * (length + 2 * (layer.kind == "machine")) / (40 * 24),
+                    "cumulated_bytes": point.bytes,
+                    "cumulated_bpp": 8 * point.bytes / (40 * 24),
+                    "checksum": "ok",
+                }
+                for point, length in zip(layer.cut_points, layer.sublayers, strict=True)
+            ],
         }
         for layer in declared
     ]
@@ -224,7 +235,77 @@ def test_info_refuses_what_is_no_file_of_ours(run, coded, content, tmp_path):
     assert run("info", coded).err.startswith(f"semapix: {coded}: front header was changed or damaged: ")
 
 
+def test_info_shows_sublayers_beneath_their_layer(run, stepped):
+    stream = semapix.open(stepped)
+    lines = run("info", stepped).out.splitlines()[3:-1]
+    names = [line.split()[0] for line in lines]
+    assert names[:7] == ["s1", "s2", "s3", "s3.1", "s3.2", "s3.3", "s4"]
+    assert len(names) == 5 + sum(len(layer.sublayers) for layer in stream.layers[2:])
+    ends = {point.name: f"{point.bytes:,}" for point in stream.cut_points}
+    shown = {line.split()[0]: line.split()[2] for line in lines}
+    assert ends.items() <= shown.items()
+    assert lines[3].startswith("    s3.1")
+
+
+def test_info_of_a_file_cut_inside_a_layer(run, stepped):
+    content, points = stepped.read_bytes(), {point.name: point.bytes for point in semapix.open(stepped).cut_points}
+    damaged = bytearray(content[: points["s4.7"] + 1])
+    stepped.write_bytes(damaged)
+    result = run("info", stepped, "--json")
+    assert result.status == 0
+    layers = {layer["name"]: layer for layer in json.loads(result.out)["layers"]}
+    assert layers["s4"]["checksum"] == "cut off"
+    assert [part["checksum"] for part in layers["s4"]["sublayers"]] == ["ok"] * 7 + ["cut off"] * 2
+    damaged[points["s4.7"] - 1] ^= 1
+    stepped.write_bytes(damaged)
+    result = run("info", stepped, "--json")
+    assert result.status == 2
+    (line,) = result.complaints
+    assert line.startswith(f"semapix: {stepped}: layer s4, sub-layer 7 of 9 was changed or damaged: ")
+    layers = {layer["name"]: layer for layer in json.loads(result.out)["layers"]}
+    assert layers["s4"]["checksum"] == "wrong"
+    assert [part["checksum"] for part in layers["s4"]["sublayers"]] == ["ok"] * 6 + ["wrong"] + ["cut off"] * 2
+    assert {part["checksum"] for part in layers["s5"]["sublayers"]} == {"cut off"}
+
+
 # cut
+
+
+def test_cut_keeps_the_first_bytes(run, stepped, tmp_path):
+    content, points = stepped.read_bytes(), semapix.open(stepped).cut_points
+    for number, point in enumerate(points):
+        out = tmp_path / f"{number}.spix"
+        result = run("cut", stepped, "-o", out, "--bytes", point.bytes + 1)
+        wanted = f"{stepped} -> {out}  up to {point.name}, {point.bytes} / {len(content)} bytes\n"
+        assert result == (0, wanted, "")
+        assert out.read_bytes() == content[: point.bytes]
+    assert number > 20
+    first, out = points[0].bytes, tmp_path / "none.spix"
+    result = run("cut", stepped, "-o", out, "--bytes", first - 1)
+    rule = f"max_bytes (={first - 1}) must be {first} or more: s1 ends there"
+    assert result == (2, "", f"semapix: {stepped}: {rule}\n")
+    assert not out.exists()
+
+
+def test_cut_wants_layers_or_bytes_and_not_both(run, coded, tmp_path):
+    out = tmp_path / "a.spix"
+    assert run("cut", coded, "-o", out) == (2, "", "semapix: give --layers N or --bytes N: how much to keep\n")
+    result = run("cut", coded, "-o", out, "--layers", 2, "--bytes", 99)
+    assert result == (2, "", "semapix: --layers (=2) and --bytes (=99) exclude each other; give one of them\n")
+    assert run("cut", coded, "-o", out, "--bytes", 0).status == 2
+    assert names(tmp_path) == {"photo.spix"}
+
+
+def test_cut_to_bytes_refuses_damage_among_what_is_kept(run, coded, content, tmp_path):
+    changed = bytearray(content)
+    changed[ends(content)[3] - 1] ^= 1
+    coded.write_bytes(changed)
+    result = run("cut", coded, "-o", tmp_path / "a.spix", "--bytes", ends(content)[3])
+    assert result.status == 2
+    count = len(semapix.open(content).layers[3].sublayers)
+    assert result.err.startswith(f"semapix: {coded}: layer s4, sub-layer {count} of {count} was changed or damaged: ")
+    assert names(tmp_path) == {"photo.spix"}
+    assert run("cut", coded, "-o", tmp_path / "a.spix", "--bytes", ends(content)[3] - 1).status == 0
 
 
 def test_cut_keeps_the_first_layers(run, coded, content, tiny_bundle, tmp_path):

@@ -43,6 +43,23 @@ def test_every_prefix_decodes_to_a_whole_picture(codec, size, quality):
         assert np.isfinite(codec.features(layers, info, count)).all()
 
 
+def test_the_last_layer_may_lack_sublayers_and_no_other_may(codec):
+    info = PictureInfo(131, 70, 5)
+    layers = codec.encode(picture(131, 70), 5)
+    looked = 0
+    for number, sublayers in enumerate(layers.signal):
+        for count in range(1, len(sublayers) + 1):
+            cut = Layers(layers.machine, [*layers.signal[:number], sublayers[:count]])
+            assert codec.image(cut, info).shape == (70, 131, 3)
+            if count < len(sublayers) and number + 1 < len(layers.signal):
+                with pytest.raises(CorruptLayer, match=f"s{len(layers.machine) + number + 1}"):
+                    codec.image(Layers(layers.machine, [*cut.signal, *layers.signal[number + 1 :]]), info)
+            looked += 1
+        with pytest.raises(CorruptLayer, match=f"layer s{len(layers.machine) + number + 1} has "):
+            codec.image(Layers(layers.machine, [*layers.signal[:number], [*sublayers, b""]]), info)
+    assert looked == sum(map(len, layers.signal)) >= len(layers.signal) > 5
+
+
 def test_machine_layers_are_the_same_at_every_quality(codec):
     pixels = picture(70, 50)
     assert codec.encode(pixels, 1).machine == codec.encode(pixels, 9).machine

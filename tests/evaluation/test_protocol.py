@@ -12,6 +12,7 @@ from semapix.evaluation.experiments.judge import JudgeProtocol
 from semapix.evaluation.experiments.semantic import SemanticProtocol
 from semapix.evaluation.experiments.signal import SignalProtocol
 from semapix.evaluation.experiments.speed import SpeedProtocol
+from semapix.evaluation.experiments.steps import StepsProtocol
 from semapix.evaluation.experiments.transforms import TransformsProtocol
 from semapix.evaluation.metrics import find_metrics
 from semapix.evaluation.protocol import load_protocol
@@ -26,6 +27,7 @@ KINDS = {
     "semantic": SemanticProtocol,
     "signal": SignalProtocol,
     "speed": SpeedProtocol,
+    "steps": StepsProtocol,
     "transforms": TransformsProtocol,
 }
 

@@ -48,9 +48,9 @@ def test_worked_example_reads_as_the_page_says() -> None:
     assert [reader.machine_layer(0), reader.machine_layer(1)] == [b"CAT", b"TABBY"]
     assert [reader.signal_layer(0), reader.signal_layer(1)] == [[b"sea"], [b"sky", b"sun"]]
     assert reader.metadata == {1: b"rgb"}
-    assert Reader(data[:29]).whole_layers == 2
+    assert Reader(data[:29]).begun_layers == 2
     cut = Reader(data[:67])
-    assert cut.whole_layers == 3
+    assert (cut.begun_layers, cut.cut_points[-1].name) == (4, "s4.1")
     assert cut.signal_layer(1, partial=True) == [b"sky"]
 
 

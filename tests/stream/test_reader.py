@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semapix.errors import ArgumentError, ChecksumMismatch, CorruptLayer, NotACodestream, StreamError, TruncatedStream
-from semapix.stream import EXIF, ICC, LayerInfo, Reader, write
+from semapix.stream import EXIF, ICC, CutPoint, LayerInfo, Reader, write
 from semapix.stream._index import Part
 from semapix.stream._wire import crc16, crc32, varint
 
@@ -49,7 +49,7 @@ def test_round_trip(fields: dict[str, Any], behind: bytes) -> None:
         assert everything(reader) == fields
         assert reader.complete
         assert reader.declared_total == len(data)
-        assert reader.whole_layers == len(reader.layers) == len(fields["machine"]) + len(fields["signal"])
+        assert reader.begun_layers == len(reader.layers) == len(fields["machine"]) + len(fields["signal"])
 
 
 def test_layers(file: bytes) -> None:
@@ -78,12 +78,13 @@ def test_every_prefix(file: bytes, fields: dict[str, Any]) -> None:
         present = [
             length >= (layer.end if layer.kind == "machine" else max(layer.end, layers[2].offset)) for layer in layers
         ]
-        assert reader.whole_layers == present.count(True)
         index_there = length >= layers[2].offset
+        in_part = layers[3].offset + 5 <= length < layers[3].end  # s4.1 and s4.2, without s4.3
+        assert reader.begun_layers == present.count(True) + in_part
         assert len(reader.layers) == (5 if index_there else 2)
         assert reader.declared_total == (len(file) if index_there else None)
         assert [layer.present for layer in reader.layers] == present[: len(reader.layers)]
-        seen.add((reader.whole_layers, len(reader.layers), len(reader.metadata)))
+        seen.add((present.count(True), len(reader.layers), len(reader.metadata)))
 
         for i in range(2):
             if present[i]:
@@ -187,7 +188,7 @@ def file_with_index(body: bytes) -> bytes:
 def test_absurd_lengths_are_only_missing_bytes() -> None:
     huge = Part(2**32 - 1, 0).pack()
     reader = Reader(file_with_index(b"\x01\x02" + huge + huge + b"\x01\x01" + huge))
-    assert (reader.whole_layers, reader.metadata, reader.complete) == (0, {}, False)
+    assert (reader.begun_layers, reader.metadata, reader.complete) == (0, {}, False)
     assert reader.declared_total == reader.bytes_total + 3 * (2**32 - 1)
     with pytest.raises(
         TruncatedStream, match=f"before the end of layer s1 at byte {reader.bytes_total + 2 * (2**32 - 1)}"
@@ -219,7 +220,7 @@ def test_prefixes(file: bytes, fields: dict[str, Any]) -> None:
         prefix = whole.prefix(n_layers)
         assert prefix == file[:end]
         reader = Reader(prefix)
-        assert reader.whole_layers == n_layers
+        assert reader.begun_layers == sum(layer.present for layer in reader.layers) == n_layers
         assert not reader.complete
         assert reader.prefix(n_layers) == prefix
     with pytest.raises(ArgumentError, match="codestream: has 5 layers, and no prefix of 6"):
@@ -231,6 +232,76 @@ def test_prefixes(file: bytes, fields: dict[str, Any]) -> None:
         short.prefix(4)
     with pytest.raises(TruncatedStream, match=f"ends after {ends[2]} bytes, before layer s3"):
         Reader(whole.prefix(2)).prefix(3)
+
+
+def test_cut_points(file: bytes) -> None:
+    reader = Reader(file)
+    s1, s2, s3, s4, s5 = reader.layers
+    assert reader.cut_points == [
+        CutPoint("s1", s1.end),
+        CutPoint("s2", s2.end),
+        CutPoint("s3", s3.end),
+        CutPoint("s4.2", s4.offset + 5),  # s4.2 is empty: it ends where s4.1 does
+        CutPoint("s4.3", s4.end),
+        CutPoint("s5", s5.end),
+        CutPoint("ICC", s5.end + 7),
+        CutPoint("EXIF", len(file)),
+    ]
+    assert [point.name for point in s4.cut_points] == ["s4.1", "s4.2", "s4.3"]
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(contents)
+def test_a_prefix_has_the_cut_points_up_to_its_end(fields: dict[str, Any]) -> None:
+    data = write(**fields)
+    points = Reader(data).cut_points
+    ends = [point.bytes for point in points]
+    assert ends == sorted(set(ends))
+    for length in range(len(Reader(data).header.pack()), len(data) + 1):
+        reader = Reader(data[:length])
+        there = [point for point in points if point.bytes <= length]
+        assert reader.cut_points == there
+        if there:
+            shorter = Reader(data[: there[-1].bytes])
+            assert everything_there(reader) == everything_there(shorter)
+            assert Reader(data).cut(length) == data[: there[-1].bytes]
+            assert reader.cut(10**9) == data[: there[-1].bytes]
+
+
+def everything_there(reader: Reader) -> tuple[list[bytes], list[list[bytes]], dict[int, bytes]]:
+    """All machine layers, sub-layers and metadata records that are wholly there."""
+    layers = reader.layers
+    machine = [reader.machine_layer(i) for i, layer in enumerate(layers) if layer.kind == "machine" and layer.present]
+    signal = [reader.signal_layer(j, partial=True) for j in range(sum(layer.kind == "signal" for layer in layers))]
+    return machine, [sublayers for sublayers in signal if sublayers], reader.metadata
+
+
+def test_a_limit_below_the_first_cut_point(file: bytes) -> None:
+    with pytest.raises(ArgumentError, match=r"max_bytes \(=38\) must be 39 or more: s1 ends there"):
+        Reader(file).cut(38)
+    with pytest.raises(TruncatedStream, match="codestream: ends before its first layer does"):
+        Reader(file[:38]).cut(100)
+
+
+def test_a_cut_within_the_machine_layers_needs_no_index(file: bytes) -> None:
+    damaged = bytearray(file)
+    damaged[59] ^= 1
+    assert [Reader(damaged).cut(limit) for limit in (39, 59)] == [file[:39], file[:59]]
+    with pytest.raises(ChecksumMismatch, match="second index"):
+        Reader(damaged).cut(len(file))
+    with pytest.raises(ArgumentError, match="must be 39 or more"):
+        Reader(damaged).cut(0)
+
+
+def test_damage_of_each_sublayer(file: bytes) -> None:
+    damaged = bytearray(file)
+    damaged[Reader(file).layers[3].end - 1] ^= 1
+    reader = Reader(damaged)
+    first, second, third = reader.damage(1)
+    assert (first, second) == (None, None)
+    assert str(third).startswith("codestream: layer s4, sub-layer 3 of 3 was changed or damaged: ")
+    assert reader.damage(0) == [None]
+    assert Reader(file[: reader.layers[3].end - 1]).damage(1) == [None, None]
 
 
 @pytest.mark.parametrize("index", [-1, 2, 7])

@@ -56,7 +56,7 @@ def test_one_layer_reads_the_index_and_itself(file: bytes) -> None:
     index = (59, 68), (68, layers[2].offset)
     assert spy.ranges == [(0, 20), *index, (layers[3].offset, layers[3].end)]
     assert reader.complete
-    assert reader.whole_layers == 5
+    assert reader.begun_layers == 5
     reader.prefix(2)
     assert spy.ranges[4:] == [(20, 59)], "the index is kept"
     assert reader.bytes_read == sum(end - start for start, end in spy.ranges)

@@ -7,18 +7,17 @@ from typing import Any
 from semapix.bundle import by_fingerprint
 from semapix.codecs import CODECS
 from semapix.errors import ChecksumMismatch, UnknownModel
-from semapix.stream import EXIF, ICC, LayerInfo, Reader
+from semapix.stream import LayerInfo, Reader, metadata_name
 
 __all__ = ["inspect"]
-
-_METADATA = {ICC: "ICC", EXIF: "EXIF"}
 
 
 def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
     """Describe a file, and list what is damaged in it.
 
-    `checksum` of a layer is "ok", "wrong", or "cut off" when the file ends before the layer does. `bytes_complete` is
-    None when the file ends so early that its full length is not known. `bpp` are bits per pixel.
+    `checksum` of a sub-layer is "ok", "wrong", or "cut off" when the file ends before the sub-layer does; of a layer,
+    "wrong" if one of its sub-layers is, else "cut off" if one of them is. A machine layer is one sub-layer.
+    `bytes_complete` is None when the file ends so early that its full length is not known. `bpp` are bits per pixel.
 
     Raises StreamError when the index of the layers cannot be read.
     """
@@ -27,16 +26,21 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
     damage: list[ChecksumMismatch] = []
     layers = []
     for number, layer in enumerate(reader.layers):
-        state = _check(reader, number, layer, damage)
+        wrong = _damage(reader, number, layer)
+        damage += [error for error in wrong if error]
+        states = ["wrong" if error else "ok" for error in wrong]
+        states += ["cut off"] * (len(layer.sublayers) - len(states))
+        start, sublayers = layer.offset, []
+        for point, state in zip(layer.cut_points, states, strict=True):
+            sublayers.append({"name": point.name, **_sizes(start, point.bytes, pixels), "checksum": state})
+            start = point.bytes
         layers.append(
             {
                 "name": layer.name,
                 "kind": layer.kind,
-                "bytes": layer.length,
-                "bpp": 8 * layer.length / pixels,
-                "cumulated_bytes": layer.end,
-                "cumulated_bpp": 8 * layer.end / pixels,
-                "checksum": state,
+                **_sizes(layer.offset, layer.end, pixels),
+                "checksum": next((state for state in ("wrong", "cut off") if state in states), "ok"),
+                "sublayers": sublayers,
             }
         )
     report = {
@@ -56,18 +60,27 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
     return report, damage
 
 
-def _check(reader: Reader, number: int, layer: LayerInfo, damage: list[ChecksumMismatch]) -> str:
+def _sizes(start: int, end: int, pixels: int) -> dict[str, Any]:
+    """What a part from byte `start` to `end` takes, and the file up to its end."""
+    return {
+        "bytes": end - start,
+        "bpp": 8 * (end - start) / pixels,
+        "cumulated_bytes": end,
+        "cumulated_bpp": 8 * end / pixels,
+    }
+
+
+def _damage(reader: Reader, number: int, layer: LayerInfo) -> list[ChecksumMismatch | None]:
+    """What is wrong with each sub-layer that is there."""
+    if layer.kind == "signal":
+        return reader.damage(number - len(reader.header.machine_lengths))
     if not layer.present:
-        return "cut off"
+        return []
     try:
-        if layer.kind == "machine":
-            reader.machine_layer(number)
-        else:
-            reader.signal_layer(number - len(reader.header.machine_lengths))
+        reader.machine_layer(number)
     except ChecksumMismatch as error:
-        damage.append(error)
-        return "wrong"
-    return "ok"
+        return [error]
+    return [None]
 
 
 def _metadata(reader: Reader, damage: list[ChecksumMismatch]) -> list[dict[str, Any]]:
@@ -77,7 +90,7 @@ def _metadata(reader: Reader, damage: list[ChecksumMismatch]) -> list[dict[str, 
     except ChecksumMismatch as error:
         damage.append(error)
         return []
-    return [{"kind": _METADATA.get(kind, str(kind)), "bytes": len(data)} for kind, data in records.items()]
+    return [{"kind": metadata_name(kind), "bytes": len(data)} for kind, data in records.items()]
 
 
 def _model_name(fingerprint: bytes) -> str | None:

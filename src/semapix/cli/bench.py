@@ -190,6 +190,27 @@ def critical_rate(
 
 
 @bench.command()
+def steps(
+    dataset: DatasetPath,
+    out: Out,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """How smoothly PSNR grows with bytes: files cut at all of their cut points, beside whole files.
+
+    Example: semapix bench steps --dataset DATA/kodak -o results/steps-kodak
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.steps import StepsProtocol, measure_steps
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(StepsProtocol, "steps", protocol, codecs=_split(codecs))
+    _end(measure_steps(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
+
+
+@bench.command()
 def features(
     dataset: DatasetPath,
     out: Out,

@@ -29,23 +29,41 @@ def encode(
         str, typer.Option("--out", "-o", metavar="OUT", help="A .spix file; for several pictures a directory.")
     ],
     quality: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--quality", "-q", min=1, max=9, help="Bits for people: 1 is about 0.1 bits per pixel, 5 is 0.5, 9 is 1.2."
+            "--quality",
+            "-q",
+            min=1,
+            max=9,
+            help="Bits for people: 1 is about 0.1 bits per pixel, 5 (the default) is 0.5, 9 is 1.2.",
+            show_default=False,
         ),
-    ] = 5,
+    ] = None,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option(
+            "--bytes",
+            min=1,
+            metavar="N",
+            help="In place of --quality: the best file of at most N bytes. Takes about five times as long.",
+            show_default=False,
+        ),
+    ] = None,
     codec: Annotated[str, typer.Option(help="The coding system.")] = "scalable",
     model: Model = None,
     force: Force = False,
 ) -> None:
     """Code pictures as .spix files.
 
-    What machines read stands first and takes about 100 bytes at every quality; --quality says what people get.
+    What machines read stands first and takes about 100 bytes at every quality; --quality says what people get, or
+    --bytes what a file may take: then the ICC profile and the EXIF block are kept only if there is room left.
 
     Example: semapix encode holiday/*.jpg -o coded/ --quality 7
 
     writes coded/beach.spix for holiday/beach.jpg, and so on.
     """
+    if quality is not None and max_bytes is not None:
+        raise ArgumentError(f"--quality (={quality}) and --bytes (={max_bytes}) exclude each other; give one of them")
     outputs = plan_outputs(files, out, ".spix")
 
     import semapix
@@ -56,10 +74,13 @@ def encode(
 
     def encode_one(file: str) -> None:
         output = check_output(outputs[file], force=force)
-        stream = semapix.encode(file, codec, quality, bundle)
+        stream = semapix.encode(file, codec, quality, bundle, max_bytes=max_bytes)
         stream.save(output, force=force)
         width, height, size = stream.header.width, stream.header.height, stream.bytes_total
-        say(f"{file} -> {output}  {width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp")
+        found = "" if max_bytes is None else f", quality {stream.header.quality}"
+        if not stream.complete:
+            found += f" up to {stream.cut_points[-1].name}"
+        say(f"{file} -> {output}  {width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp{found}")
 
     raise typer.Exit(for_each(files, encode_one))
 
@@ -71,7 +92,10 @@ def decode(
         typer.Option("--out", "-o", metavar="OUT", help="A .png, .jpg or .webp file; for several inputs a directory."),
     ],
     layers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Use the first N layers. By default all.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Use the first N layers. By default all that is there.", show_default=False
+        ),
     ] = None,
     ending: Annotated[
         Format | None,
@@ -82,7 +106,7 @@ def decode(
 ) -> None:
     """Decode .spix files to pictures, whole ones or any prefix of one.
 
-    A file that was cut short gives the picture of its last whole layer, at full size.
+    A file that was cut short gives the picture of all whole layers and sub-layers that it holds, at full size.
 
     Example: semapix decode photo.spix -o preview.png --layers 8
 
@@ -115,7 +139,9 @@ def decode(
             force=force,
         )
         read, total = stream.bytes_read, stream.bytes_total
-        short = "" if stream.complete else " (the file is cut short)"
+        short = ""
+        if layers is None and not stream.complete:
+            short = f" (the file is cut short; used up to {stream.cut_points[-1].name})"
         say(f"{file} -> {output}  {picture.width}x{picture.height}, {read:,} / {total:,} bytes read{short}")
 
     raise typer.Exit(for_each(files, decode_one))

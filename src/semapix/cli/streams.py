@@ -9,6 +9,7 @@ import typer
 from semapix.cli._batch import for_each
 from semapix.cli._console import say, say_json, table
 from semapix.cli._options import AsJson, File, Files, Force, Model
+from semapix.errors import ArgumentError
 
 __all__ = ["cut", "info", "look"]
 
@@ -57,9 +58,10 @@ def look(
 
 
 def info(file: File, as_json: AsJson = False) -> None:
-    """Show what a file holds: size, model, and each layer with its bytes and checksum.
+    """Show what a file holds: size, model, and each layer and sub-layer with its bytes and checksum.
 
-    Every part is read and checked. A damaged file is shown as far as it can be read, and the exit status is 2.
+    "bytes so far" are the places where the file can be cut. Every part is read and checked. A damaged file is shown as
+    far as it can be read, and the exit status is 2.
 
     Example: semapix info photo.spix
     """
@@ -81,22 +83,27 @@ def _show(report: dict[str, Any]) -> None:
     model = report["model"] or "not installed"
     say(f"{report['file']}  {report['width']}x{report['height']}, codec {report['codec']}, quality {quality}")
     say(f"model {report['fingerprint']} ({model})")
-    rows = [("layer", "bytes", "bytes so far", "bpp", "bpp so far", "checksum")]
-    rows += [
-        (
-            layer["name"],
-            f"{layer['bytes']:,}",
-            f"{layer['cumulated_bytes']:,}",
-            f"{layer['bpp']:.4f}",
-            f"{layer['cumulated_bpp']:.4f}",
-            layer["checksum"],
-        )
-        for layer in report["layers"]
-    ]
+    rows: list[tuple[str, ...]] = [("layer", "bytes", "bytes so far", "bpp", "bpp so far", "checksum")]
+    for layer in report["layers"]:
+        rows.append(_row(layer, layer["name"]))
+        if len(layer["sublayers"]) > 1:
+            rows += [_row(sublayer, f"  {sublayer['name']}") for sublayer in layer["sublayers"]]
     say(table(rows))
     for record in report["metadata"]:
         say(f"metadata {record['kind']}, {record['bytes']:,} bytes")
     say(f"{report['bytes_total']:,} bytes, {_completeness(report)}")
+
+
+def _row(part: dict[str, Any], name: str) -> tuple[str, ...]:
+    """A layer or sub-layer as cells of the table."""
+    return (
+        name,
+        f"{part['bytes']:,}",
+        f"{part['cumulated_bytes']:,}",
+        f"{part['bpp']:.4f}",
+        f"{part['cumulated_bpp']:.4f}",
+        part["checksum"],
+    )
 
 
 def _completeness(report: dict[str, Any]) -> str:
@@ -110,25 +117,37 @@ def _completeness(report: dict[str, Any]) -> str:
 def cut(
     file: File,
     out: Annotated[str, typer.Option("--out", "-o", metavar="OUT", help="The shorter .spix file.")],
-    layers: Annotated[int, typer.Option(min=1, metavar="N", help="How many layers to keep.")],
+    layers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="How many layers to keep.", show_default=False)
+    ] = None,
+    max_bytes: Annotated[
+        int | None,
+        typer.Option("--bytes", min=1, metavar="N", help="How many bytes to keep at most.", show_default=False),
+    ] = None,
     force: Force = False,
 ) -> None:
-    """Keep the first layers of a file: a smaller file, valid itself.
+    """Keep the first layers, or the first bytes, of a file: a smaller file, valid itself.
 
-    Nothing is decoded and coded again; the layers are checked and copied.
+    Nothing is decoded and coded again; what is kept is checked and copied. With --bytes, that is all layers and
+    sub-layers that fit whole, so the file may be somewhat smaller; `semapix info` lists the sizes that there are.
 
     Example: semapix cut photo.spix -o labels.spix --layers 2
 
     keeps what machines read, about 100 bytes.
     """
+    if layers is None and max_bytes is None:
+        raise ArgumentError("give --layers N or --bytes N: how much to keep")
+    if layers is not None and max_bytes is not None:
+        raise ArgumentError(f"--layers (={layers}) and --bytes (={max_bytes}) exclude each other; give one of them")
+
     import semapix
     from semapix.files import check_output
 
     def cut_one(file: str) -> None:
         output = check_output(out, force=force)
         stream = semapix.open(file)
-        stream.save(output, layers=layers, force=force)
-        size = output.stat().st_size
-        say(f"{file} -> {output}  {layers} layers, {size:,} / {stream.bytes_total:,} bytes")
+        stream.save(output, layers=layers, max_bytes=max_bytes, force=force)
+        kept = f"{layers} layers" if layers else f"up to {semapix.open(output).cut_points[-1].name}"
+        say(f"{file} -> {output}  {kept}, {output.stat().st_size:,} / {stream.bytes_total:,} bytes")
 
     raise typer.Exit(for_each([file], cut_one))

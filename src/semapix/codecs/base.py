@@ -20,7 +20,9 @@ QUALITIES = 9
 class Layers:
     """The bytes of a codestream's layers, in order.
 
-    `machine`: one payload a layer. `signal`: the sub-layers of each layer. A prefix of a codestream gives fewer.
+    `machine`: one payload a layer. `signal`: the payloads of each layer's sub-layers, one or more, the most valuable
+    first; each is a range coder of its own that needs no byte behind itself. A prefix of a codestream gives fewer
+    layers, and of the last signal layer perhaps its first sub-layers alone.
     """
 
     machine: Sequence[bytes]
@@ -43,7 +45,8 @@ class Codec(ABC):
     """One system with one trained model.
 
     Every method that decodes takes the leading layers of a codestream, as many as there are, and raises CorruptLayer
-    when their bytes do not decode.
+    when their bytes do not decode. The last signal layer may have fewer sub-layers than a whole codestream of this
+    picture gives it; one with more, or one before the last with fewer, is a CorruptLayer too.
     """
 
     name: ClassVar[str]
@@ -65,11 +68,15 @@ class Codec(ABC):
 
     @abstractmethod
     def image(self, layers: Layers, info: PictureInfo) -> NDArray[np.uint8]:
-        """The picture, uint8 (H, W, 3), as far as the layers tell; what is missing is predicted."""
+        """The picture, uint8 (H, W, 3), as far as layers and sub-layers tell.
+
+        What a missing layer holds is predicted; the values of a missing sub-layer are taken at their means, given what
+        was decoded before it.
+        """
 
     @abstractmethod
     def features(self, layers: Layers, info: PictureInfo, layer: int) -> NDArray[np.float32]:
-        """The decoded features of one layer, 1 being the first, float32 (C, h, w)."""
+        """The decoded features of one layer, 1 being the first, float32 (C, h, w), as far as its sub-layers tell."""
 
     @abstractmethod
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> NDArray[np.float32]:

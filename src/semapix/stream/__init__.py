@@ -7,9 +7,21 @@ codec and no image. docs/format.md specifies every byte.
 from __future__ import annotations
 
 from semapix.stream._header import HEADER_LIMIT, FrontHeader
-from semapix.stream._index import EXIF, ICC
-from semapix.stream._reader import LayerInfo, Reader
+from semapix.stream._index import EXIF, ICC, metadata_name
+from semapix.stream._layout import CutPoint, LayerInfo
+from semapix.stream._reader import Reader
 from semapix.stream._source import SourceLike
 from semapix.stream._writer import write
 
-__all__ = ["EXIF", "HEADER_LIMIT", "ICC", "FrontHeader", "LayerInfo", "Reader", "SourceLike", "write"]
+__all__ = [
+    "EXIF",
+    "HEADER_LIMIT",
+    "ICC",
+    "CutPoint",
+    "FrontHeader",
+    "LayerInfo",
+    "Reader",
+    "SourceLike",
+    "metadata_name",
+    "write",
+]

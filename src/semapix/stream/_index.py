@@ -14,10 +14,17 @@ ICC = 1
 EXIF = 2
 """Kind of the metadata record that holds an EXIF block."""
 
+_NAMES = {ICC: "ICC", EXIF: "EXIF"}
+
 SMALLEST_INDEX = 9
 """Bytes in the index of a file without signal layers and metadata; so many may be read before its length is known."""
 BODY_LIMIT = 2**18
 """Most bytes in the body of an index: 29 thousand sub-layers at least, yet hostile numbers cost no memory."""
+
+
+def metadata_name(kind: int) -> str:
+    """What people call a kind of metadata record: "ICC", "EXIF", or "metadata 9" where this release knows no name."""
+    return _NAMES.get(kind, f"metadata {kind}")
 
 
 class Part(NamedTuple):

@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate, takewhile
-from typing import Literal
+from itertools import accumulate
 
-from semapix.errors import ArgumentError, TruncatedStream
+from semapix.errors import ArgumentError, ChecksumMismatch, TruncatedStream
 from semapix.stream._header import HEADER_LIMIT, FrontHeader
-from semapix.stream._index import SMALLEST_INDEX, SecondIndex
+from semapix.stream._index import SMALLEST_INDEX, SecondIndex, metadata_name
+from semapix.stream._layout import CutPoint, LayerInfo
 from semapix.stream._source import SourceLike, open_source
 from semapix.stream._wire import Cursor, check, crc16, crc32
-
-
-@dataclass(frozen=True)
-class LayerInfo:
-    """Where a layer stands in the file, and how much of it is there. All numbers are bytes."""
-
-    name: str
-    """"s1", "s2", ...: machine layers first, then signal layers."""
-    kind: Literal["machine", "signal"]
-    offset: int
-    """Position of its first byte in the file."""
-    length: int
-    """Its bytes in the file; a machine layer's checksum (2 bytes) is one of them, a signal layer's are in the index."""
-    sublayers: tuple[int, ...]
-    """Lengths of the payloads of its sub-layers; a machine layer is one."""
-    checksums: tuple[int, ...]
-    """CRC-32 of each sub-layer, from the index; none for a machine layer, whose checksum stands behind its payload."""
-    whole: int
-    """How many of its sub-layers, from the first on, are wholly there."""
-
-    @property
-    def end(self) -> int:
-        """Position of the first byte behind it."""
-        return self.offset + self.length
-
-    @property
-    def present(self) -> bool:
-        """Whether all of it is there. Whether it is intact turns out when it is read."""
-        return self.whole == len(self.sublayers)
 
 
 class Reader:
@@ -99,22 +70,34 @@ class Reader:
             partial: If the file ends inside of the layer, return the sub-layers before its end, possibly none, rather
                 than raise TruncatedStream.
         """
+        if self._index is None and partial:
+            return []
+        layer = self._signal_layer(index)
+        sublayers = self._sublayers(layer, layer.whole if partial else len(layer.sublayers))
+        for error in _damage(self.name, layer, sublayers):
+            if error:
+                raise error
+        return sublayers
+
+    def damage(self, index: int) -> list[ChecksumMismatch | None]:
+        """What is wrong with each sub-layer of a signal layer that is there, None where its checksum holds."""
+        layer = self._signal_layer(index)
+        return _damage(self.name, layer, self._sublayers(layer, layer.whole))
+
+    def _signal_layer(self, index: int) -> LayerInfo:
         layers = self._signal_layers
         if self._index is None:
-            if partial:
-                return []
             raise self._ends_before(f"signal layer {index}")
         if not 0 <= index < len(layers):
             raise ArgumentError(f"{self.name}: has {len(layers)} signal layers, counted from 0, and no layer {index}")
-        layer = layers[index]
-        parts = self._index.signal[index][: layer.whole if partial else None]
-        end = layer.offset + sum(part.length for part in parts)
-        cursor = Cursor(self._fetch(layer.offset, end, f"layer {layer.name}") if parts else b"")
-        sublayers = [cursor.take(part.length) for part in parts]
-        for number, (part, sublayer) in enumerate(zip(parts, sublayers, strict=True), start=1):
-            what = f"{self.name}: layer {layer.name}, sub-layer {number} of {len(layer.sublayers)}"
-            check(what, part.checksum, crc32(sublayer), digits=8)
-        return sublayers
+        return layers[index]
+
+    def _sublayers(self, layer: LayerInfo, count: int) -> list[bytes]:
+        """The payloads of the first `count` sub-layers, as they stand in the file."""
+        lengths = layer.sublayers[:count]
+        end = layer.offset + sum(lengths)
+        cursor = Cursor(self._fetch(layer.offset, end, f"layer {layer.name}") if lengths else b"")
+        return [cursor.take(length) for length in lengths]
 
     @property
     def metadata(self) -> dict[int, bytes]:
@@ -146,6 +129,20 @@ class Reader:
         end = layers[n_layers - 1].end if n_layers else len(self.header.pack())
         return self._fetch(0, end, f"the prefix of {n_layers} layers")
 
+    def cut(self, max_bytes: int) -> bytes:
+        """The longest prefix of at most `max_bytes` bytes that ends at a cut point: a valid source itself.
+
+        Args:
+            max_bytes: No fewer than the first cut point has.
+        """
+        within = list(self._cut_points(min(max_bytes, self.bytes_total)))
+        if within:
+            return self._fetch(0, within[-1].bytes, f"the prefix of {max_bytes} bytes")
+        first = next(self._cut_points(self.bytes_total), None)
+        if first is None:
+            raise TruncatedStream(f"{self.name}: ends before its first layer does")
+        raise ArgumentError(f"max_bytes (={max_bytes}) must be {first.bytes} or more: {first.name} ends there")
+
     def content(self) -> bytes:
         """The whole source, up to the end of the complete file."""
         return self._fetch(0, min(self.bytes_total, self.declared_total or self.bytes_total), "the file")
@@ -156,9 +153,19 @@ class Reader:
         return list(self._layers)
 
     @property
-    def whole_layers(self) -> int:
-        """How many layers, from the first on, are wholly there."""
-        return sum(1 for _ in takewhile(lambda layer: layer.present, self._layers))
+    def cut_points(self) -> list[CutPoint]:
+        """Where the file, as far as it is there, can be cut, in rising order, each place once.
+
+        Behind every machine layer with its checksum, every sub-layer, and every metadata record. A prefix that ends
+        elsewhere holds what the one that ends at the last cut point before does. Where an empty part ends as well, the
+        cut point is called by the last one.
+        """
+        return list(self._cut_points(self.bytes_total))
+
+    @property
+    def begun_layers(self) -> int:
+        """How many layers, from the first on, are there; the last one perhaps with its first sub-layers alone."""
+        return sum(layer.whole > 0 for layer in self._layers)
 
     @property
     def bytes_read(self) -> int:
@@ -235,6 +242,19 @@ class Reader:
     def _metadata_start(self) -> int:
         return self._signal_layers[-1].end if self._signal_layers else self._signal_start
 
+    def _cut_points(self, limit: int) -> Iterator[CutPoint]:
+        """The cut points that lie `limit` bytes from the beginning at most; the index is read only if it does."""
+        for layer in self._machine_layers:
+            yield from (point for point in layer.cut_points if point.bytes <= limit)
+        if limit < self._index_start + SMALLEST_INDEX or self._index is None:
+            return
+        points = [point for layer in self._signal_layers for point in layer.cut_points]
+        end = self._metadata_start
+        for kind, part in self._index.metadata:
+            end += part.length
+            points.append(CutPoint(metadata_name(kind), end))
+        yield from {point.bytes: point for point in points if point.bytes <= limit}.values()
+
     def _fetch(self, start: int, end: int, what: str) -> bytes:
         """Bytes from `start` up to `end`; those that came with the front header are not fetched again."""
         if end > self.bytes_total:
@@ -245,3 +265,16 @@ class Reader:
 
     def _ends_before(self, what: str) -> TruncatedStream:
         return TruncatedStream(f"{self.name}: ends after {self.bytes_total} bytes, before {what}")
+
+
+def _damage(name: str, layer: LayerInfo, sublayers: Sequence[bytes]) -> list[ChecksumMismatch | None]:
+    """For each of the first sub-layers of a layer the error that its checksum tells of, or None."""
+    found: list[ChecksumMismatch | None] = []
+    for number, (checksum, sublayer) in enumerate(zip(layer.checksums, sublayers, strict=False), start=1):
+        try:
+            what = f"{name}: layer {layer.name}, sub-layer {number} of {len(layer.sublayers)}"
+            check(what, checksum, crc32(sublayer), digits=8)
+            found.append(None)
+        except ChecksumMismatch as error:
+            found.append(error)
+    return found

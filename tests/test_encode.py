@@ -1,0 +1,91 @@
+"""Pictures coded within a number of bytes."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+import semapix
+from semapix.errors import ArgumentError
+from tests.pictures import picture
+
+
+def squared_error(stream: semapix.Stream, pixels: np.ndarray) -> int:
+    return int(((np.asarray(stream.image()).astype(int) - pixels) ** 2).sum())
+
+
+def check_limit(pixels, codec, model, limit, whole) -> semapix.Stream:
+    """Code within `limit`, and hold the file to both of its candidates; `whole`: files at every quality."""
+    stream = semapix.encode(pixels, codec, model=model, max_bytes=limit)
+    assert stream.bytes_total <= limit
+    assert stream.bytes_total == len(stream.to_bytes()) == stream.cut_points[-1].bytes
+    fitting = [file for file in whole if file.bytes_total <= limit]
+    errors = [squared_error(file, pixels) for file in fitting[-1:]]
+    if len(fitting) < len(whole):
+        cut = whole[len(fitting)].to_bytes(max_bytes=limit)
+        errors.append(squared_error(semapix.open(cut, model), pixels))
+    assert squared_error(stream, pixels) == min(errors)
+    return stream
+
+
+def test_the_better_of_a_whole_and_a_cut_file(planes_bundle):
+    pixels = picture(20, 12)
+    whole = [semapix.encode(pixels, "planes", quality, planes_bundle) for quality in range(1, 10)]
+    sizes = [file.bytes_total for file in whole]
+    assert sizes == sorted(set(sizes))
+    kinds = set()
+    for limit in range(whole[0].cut_points[0].bytes, sizes[-1] + 40, 3):
+        stream = check_limit(pixels, "planes", planes_bundle, limit, whole)
+        kinds.add((stream.complete, limit < sizes[0]))
+    assert kinds == {(True, False), (False, False), (False, True)}
+    assert semapix.encode(pixels, "planes", model=planes_bundle, max_bytes=10**9).to_bytes() == whole[-1].to_bytes()
+
+
+def test_a_real_codec_within_bytes(tiny_bundle):
+    pixels = picture(40, 24)
+    whole = [semapix.encode(pixels, "scalable", quality, tiny_bundle) for quality in range(1, 10)]
+    first, smallest, largest = whole[0].cut_points[0].bytes, whole[0].bytes_total, whole[-1].bytes_total
+    for limit in (first, smallest - 1, (smallest + largest) // 2, largest):
+        check_limit(pixels, "scalable", tiny_bundle, limit, whole)
+
+
+def test_metadata_is_kept_where_there_is_room(planes_bundle):
+    image = Image.fromarray(picture(20, 12))
+    plain = semapix.encode(image, "planes", 9, planes_bundle).bytes_total
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.info |= {"icc_profile": profile, "exif": Image.Exif().tobytes()}
+    whole = semapix.encode(image, "planes", 9, planes_bundle)
+    exif = whole.bytes_total - whole.cut_points[-2].bytes
+
+    def kept(limit: int) -> set[str]:
+        stream = semapix.encode(image, "planes", model=planes_bundle, max_bytes=limit)
+        assert stream.header.quality == 9
+        assert stream.complete
+        assert plain <= stream.bytes_total <= limit
+        return {"icc_profile", "exif"} & set(stream.image().info)
+
+    assert kept(whole.bytes_total) == {"icc_profile", "exif"}
+    assert kept(whole.bytes_total - 1) == {"icc_profile"}
+    assert kept(plain + exif + 20) == {"exif"}
+    assert kept(plain) == set()
+    cut = semapix.encode(image, "planes", model=planes_bundle, max_bytes=plain - 1)
+    assert (cut.header.quality, cut.complete) == (9, False)
+    assert cut.cut_points[-1].name == "s5.11"
+
+
+def test_errors_name_the_value_and_the_way_out(planes_bundle):
+    pixels = picture(20, 12)
+    first = semapix.encode(pixels, "planes", 1, planes_bundle).cut_points[0].bytes
+    with pytest.raises(ArgumentError, match=rf"max_bytes \(={first - 1}\) must be {first} or more: s1 ends there"):
+        semapix.encode(pixels, "planes", model=planes_bundle, max_bytes=first - 1)
+    with pytest.raises(ArgumentError, match=r"quality \(=5\) and max_bytes \(=900\) exclude each other; give one"):
+        semapix.encode(pixels, "planes", 5, planes_bundle, max_bytes=900)
+    with pytest.raises(ArgumentError, match=r"quality \(=0\) must lie between 1"):
+        semapix.encode(pixels, "planes", 0, planes_bundle)
+    with pytest.raises(TypeError):
+        semapix.encode(pixels, "planes", model=planes_bundle, max_bytes=1e3)
+
+
+def test_the_default_quality_is_five(planes_bundle):
+    pixels = picture(20, 12)
+    default = semapix.encode(pixels, "planes", model=planes_bundle)
+    assert default.to_bytes() == semapix.encode(pixels, "planes", 5, planes_bundle).to_bytes()
