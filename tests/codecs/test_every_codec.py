@@ -44,7 +44,7 @@ def test_every_prefix_decodes_to_a_whole_picture(codec, size, quality):
 
 
 def test_the_last_layer_may_lack_sublayers_and_no_other_may(codec):
-    info = PictureInfo(131, 70, 5)
+    info = PictureInfo(131, 70, 5)  # two outer scales on the tiny core, the larger one in sub-layers
     layers = codec.encode(picture(131, 70), 5)
     looked = 0
     for number, sublayers in enumerate(layers.signal):
@@ -57,7 +57,7 @@ def test_the_last_layer_may_lack_sublayers_and_no_other_may(codec):
             looked += 1
         with pytest.raises(CorruptLayer, match=f"layer s{len(layers.machine) + number + 1} has "):
             codec.image(Layers(layers.machine, [*layers.signal[:number], [*sublayers, b""]]), info)
-    assert looked == sum(map(len, layers.signal)) >= len(layers.signal) > 5
+    assert looked == sum(map(len, layers.signal)) >= len(layers.signal) > 3
 
 
 def test_machine_layers_are_the_same_at_every_quality(codec):
