@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,8 +16,18 @@ __all__ = ["cut", "info", "look"]
 
 def look(
     files: Files,
-    task: Annotated[str, typer.Option(help="What to ask; `semapix models` lists the tasks of each model.")] = "fine",
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What to ask; `semapix models` lists the tasks of each model. By default the finest.",
+            show_default=False,
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, metavar="N", help="How many labels to show, best first.")] = 5,
+    head: Annotated[
+        Path | None,
+        typer.Option(metavar="HEAD", help="Labels of your own: a file of `semapix teach` (.spxh).", show_default=False),
+    ] = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -32,14 +43,15 @@ def look(
     from semapix.bundle import find
 
     bundle = None if model is None else find(model)
+    taught = None if head is None else semapix.Head.load(head)
     answers: list[dict[str, Any]] = []
 
     def look_at_one(file: str) -> None:
         stream = semapix.open(file, bundle)
-        labels = stream.look(task, top)
+        labels = stream.look(task, top, head=taught)
         answer = {
             "file": file,
-            "task": task,
+            "task": labels.task,
             "labels": [{"name": label.name, "probability": label.probability} for label in labels],
             "bytes_read": stream.bytes_read,
             "bytes_total": stream.bytes_total,
@@ -47,7 +59,7 @@ def look(
         if as_json:
             answers.append(answer)
         else:
-            say(f"{file}  {task}, {stream.bytes_read:,} / {stream.bytes_total:,} bytes read")
+            say(f"{file}  {labels.task}, {stream.bytes_read:,} / {stream.bytes_total:,} bytes read")
             say(table([(label.name, f"{label.probability:.1%}") for label in labels]))
 
     status = for_each(files, look_at_one)
