@@ -95,7 +95,18 @@ def test_records_name_no_folder_of_this_machine(run, photos, protocol, tmp_path,
 
 def test_every_experiment_has_help_with_an_example(run):
     listed = run("bench", "--help").out
-    names = ("signal", "semantic", "critical-rate", "features", "judge", "complexity", "speed", "transforms", "report")
+    names = (
+        "signal",
+        "semantic",
+        "critical-rate",
+        "features",
+        "judge",
+        "complexity",
+        "speed",
+        "transforms",
+        "teach",
+        "report",
+    )
     for name in names:
         assert name in listed
         result = run("bench", name, "--help")

@@ -12,6 +12,7 @@ from semapix.evaluation.experiments.judge import JudgeProtocol
 from semapix.evaluation.experiments.semantic import SemanticProtocol
 from semapix.evaluation.experiments.signal import SignalProtocol
 from semapix.evaluation.experiments.speed import SpeedProtocol
+from semapix.evaluation.experiments.teach import TeachProtocol
 from semapix.evaluation.experiments.transforms import TransformsProtocol
 from semapix.evaluation.metrics import find_metrics
 from semapix.evaluation.protocol import load_protocol
@@ -26,6 +27,7 @@ KINDS = {
     "semantic": SemanticProtocol,
     "signal": SignalProtocol,
     "speed": SpeedProtocol,
+    "teach": TeachProtocol,
     "transforms": TransformsProtocol,
 }
 
@@ -42,7 +44,7 @@ def test_every_protocol_that_ships_has_its_dataclass():
 @pytest.mark.parametrize("name", KINDS)
 def test_codecs_and_settings_of_protocols_exist(name):
     protocol = load_protocol(KINDS[name], name)
-    assert hasattr(protocol, "codecs") == (name not in ("complexity", "transforms"))
+    assert hasattr(protocol, "codecs") == (name not in ("complexity", "teach", "transforms"))
     codecs, missing = choose(getattr(protocol, "codecs", []), getattr(protocol, "settings", {}))
     assert missing == []
     assert set(getattr(protocol, "settings", {})) <= {codec.name for codec in codecs}

@@ -32,6 +32,9 @@ DatasetPath = Annotated[
     Path,
     typer.Option(metavar="DIR", help="Directory of images, or of Parquet files with labels.json, or in COCO's form."),
 ]
+DataPath = Annotated[
+    Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe or the protocol names.")
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -269,7 +272,7 @@ def speed(
 
 @bench.command()
 def transforms(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe names.")],
+    data: DataPath,
     minutes: Annotated[float, typer.Option(min=0.01, metavar="N", help="How long each network is trained.")],
     out: Out,
     protocol: Protocol = None,
@@ -284,6 +287,25 @@ def transforms(
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(TransformsProtocol, "transforms", protocol)
     _end(measure_transforms(data, chosen, _run(out, limit=limit, places={data: "DATA"}), minutes), out)
+
+
+@bench.command()
+def teach(
+    data: DataPath,
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+) -> None:
+    """Labels of a user's own: accuracy of heads taught from a few pictures, beside that on features not coded.
+
+    Example: semapix bench teach --data DATA -o results/teach
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.teach import TeachProtocol, measure_teach
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(TeachProtocol, "teach", protocol)
+    _end(measure_teach(data, chosen, _run(out, processes, model=model, places={data: "DATA"})), out)
 
 
 @bench.command()
