@@ -42,8 +42,8 @@ class LfrnetSystem(BudgetedStage):
     """Trains `SemanticTransform` on labelled pictures.
 
     Loss: cross entropies of both heads (eq. 12; the coarse one's weight is the recipe's), plus small penalties on the
-    dual bands (mean magnitude) and on what Update adds to the main bands (mean square), which keep the transform one that can
-    also be coded: Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
+    dual bands (mean magnitude) and on what Update adds to the main bands (mean square), which keep the transform one
+    that can also be coded: Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
     """
 
     def __init__(self, recipe: Recipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
