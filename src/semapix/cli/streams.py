@@ -33,7 +33,8 @@ def look(
 ) -> None:
     """Say what is in the pictures, from the first bytes of their files.
 
-    Nothing is decoded to pixels, and no byte behind the layers of the task is read.
+    Nothing is decoded to pixels, and no byte behind the layers of the task is read. "none of these?" says how many
+    pictures that do hold one of the labels fit them better; above 95% the picture likely holds none.
 
     Example: semapix look archive/*.spix --task coarse --top 1 --json
 
@@ -41,6 +42,7 @@ def look(
     """
     import semapix
     from semapix.bundle import find
+    from semapix.tasks import FOREIGN
 
     bundle = None if model is None else find(model)
     taught = None if head is None else semapix.Head.load(head)
@@ -53,6 +55,7 @@ def look(
             "file": file,
             "task": labels.task,
             "labels": [{"name": label.name, "probability": label.probability} for label in labels],
+            "none_of_these": labels.none_of_these,
             "bytes_read": stream.bytes_read,
             "bytes_total": stream.bytes_total,
         }
@@ -61,6 +64,9 @@ def look(
         else:
             say(f"{file}  {labels.task}, {stream.bytes_read:,} / {stream.bytes_total:,} bytes read")
             say(table([(label.name, f"{label.probability:.1%}") for label in labels]))
+            if labels.none_of_these is not None:
+                verdict = "likely none of these" if labels.none_of_these > FOREIGN else "none of these?"
+                say(f"  {verdict}  {labels.none_of_these:.0%} of known pictures fit better")
 
     status = for_each(files, look_at_one)
     if as_json:

@@ -4,8 +4,10 @@ from semapix.tasks.calibration import fit_temperature, log_loss, probabilities
 from semapix.tasks.classification import Label, Labels, Task, top_labels
 from semapix.tasks.head import Head, TaughtTask, teach_task
 from semapix.tasks.linear import CrossValidated, LinearClassifier, fit_linear
+from semapix.tasks.novelty import FOREIGN, evidence, evidence_quantiles, none_of_these
 
 __all__ = [
+    "FOREIGN",
     "CrossValidated",
     "Head",
     "Label",
@@ -13,9 +15,12 @@ __all__ = [
     "LinearClassifier",
     "Task",
     "TaughtTask",
+    "evidence",
+    "evidence_quantiles",
     "fit_linear",
     "fit_temperature",
     "log_loss",
+    "none_of_these",
     "probabilities",
     "teach_task",
     "top_labels",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from semapix.errors import ArgumentError
 from semapix.tasks.calibration import probabilities
+from semapix.tasks.novelty import none_of_these
 
 __all__ = ["Label", "Labels", "Task", "top_labels"]
 
@@ -24,11 +25,18 @@ class Label:
 
 
 class Labels(list[Label]):
-    """Labels of one picture, best first: a list, with the name of the `task` that gave them."""
+    """Labels of one picture, best first: a list, with what is known beside them.
 
-    def __init__(self, labels: Iterable[Label], task: str) -> None:
+    `task`: the name of the task that gave them. `none_of_these`: how foreign the picture is to the label space, the
+    share, 0 to 1, of held-out pictures of the labels that fit it better. Pictures of the labels are spread evenly over
+    0 to 1, so that 5 % of them lie above 0.95; others tend to lie higher. It is no probability. None when the model or
+    the head does not say.
+    """
+
+    def __init__(self, labels: Iterable[Label], task: str, none_of_these: float | None = None) -> None:
         super().__init__(labels)
         self.task = task
+        self.none_of_these = none_of_these
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class Task:
 
     `labels`: its label space. `layers`: how many leading layers it reads. `channels`: how many channels of their
     features its head takes. `head`: the name of its graph in a bundle, of its arrays in a head. `temperature`: logits
-    are divided by it.
+    are divided by it. `evidence`: 21 quantiles, from 0 to 100 %, of the evidence (`tasks.novelty`) in logits of
+    held-out pictures of the labels; None where nobody has measured it.
     """
 
     name: str
@@ -46,6 +55,7 @@ class Task:
     channels: int
     head: str
     temperature: float
+    evidence: list[float] | None = None
 
     @classmethod
     def find(cls, tasks: Sequence[Mapping[str, Any]], name: str | None = None, whose: str = "this model") -> Task:
@@ -71,4 +81,5 @@ def top_labels(task: Task, scores: NDArray[np.float32], top: int) -> Labels:
         raise ArgumentError(f"top (={top}) must be 1 or more")
     shares = probabilities(scores, task.temperature)
     best = np.argsort(-shares, kind="stable")[:top]
-    return Labels([Label(task.labels[i], float(shares[i])) for i in best], task.name)
+    foreign = None if task.evidence is None else none_of_these(scores, task.evidence)
+    return Labels([Label(task.labels[i], float(shares[i])) for i in best], task.name, foreign)

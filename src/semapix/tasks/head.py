@@ -16,6 +16,7 @@ from semapix.errors import ArgumentError, BrokenHead
 from semapix.tasks.calibration import fit_temperature
 from semapix.tasks.classification import Task
 from semapix.tasks.linear import LinearClassifier, fit_linear
+from semapix.tasks.novelty import evidence_quantiles
 
 __all__ = ["Head", "TaughtTask", "teach_task"]
 
@@ -42,7 +43,7 @@ class TaughtTask:
 def teach_task(
     name: str, names: Sequence[str], layers: int, features: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> TaughtTask:
-    """Train a linear head on decoded features, with a temperature from what cross-validation holds out.
+    """Train a linear head on decoded features; temperature and evidence come from what cross-validation holds out.
 
     `names`: the label space. `layers`: how many machine layers `features` (N, C, h, w) come from. `labels`: (N,), 0 to
     classes - 1. Raises ArgumentError for less than ten examples, or a single class.
@@ -50,7 +51,8 @@ def teach_task(
     found = fit_linear(features.reshape(len(features), -1), labels, len(names))
     accuracy, guessing = float(np.mean(found.held_out.argmax(1) == labels)), np.bincount(labels).max() / len(labels)
     temperature = fit_temperature(found.held_out, labels)
-    task = Task(name, list(names), layers, features.shape[1], f"head.{name}", temperature)
+    evidence = evidence_quantiles(found.held_out)
+    task = Task(name, list(names), layers, features.shape[1], f"head.{name}", temperature, evidence)
     return TaughtTask(task, found.classifier, len(features), accuracy, float(guessing))
 
 
@@ -135,5 +137,7 @@ def _read_task(archive: Archive, name: str) -> TaughtTask:
             raise ValueError(f"{key} of task {name} must be finite float32 of shape {shape}")
     if task.layers < 1 or not (math.isfinite(task.temperature) and task.temperature > 0) or not classifier.scale.all():
         raise ValueError(f"task {name} needs a layer, a temperature above 0, and no scale of 0")
+    if task.evidence is not None and not (len(task.evidence) > 1 and np.isfinite(task.evidence).all()):
+        raise ValueError(f"evidence of task {name} must be finite quantiles, two or more")
     shares = float(facts["accuracy"]), float(facts["guessing"])
     return TaughtTask(task, classifier, int(facts["pictures"]), *shares)
