@@ -105,6 +105,7 @@ def test_every_experiment_has_help_with_an_example(run):
         "speed",
         "transforms",
         "teach",
+        "labels",
         "report",
     )
     for name in names:

@@ -9,6 +9,7 @@ from semapix.evaluation.experiments.complexity import ComplexityProtocol
 from semapix.evaluation.experiments.critical_rate import CriticalRateProtocol
 from semapix.evaluation.experiments.features import FeaturesProtocol
 from semapix.evaluation.experiments.judge import JudgeProtocol
+from semapix.evaluation.experiments.labels import LabelsProtocol
 from semapix.evaluation.experiments.semantic import SemanticProtocol
 from semapix.evaluation.experiments.signal import SignalProtocol
 from semapix.evaluation.experiments.speed import SpeedProtocol
@@ -24,6 +25,7 @@ KINDS = {
     "critical-rate": CriticalRateProtocol,
     "features": FeaturesProtocol,
     "judge": JudgeProtocol,
+    "labels": LabelsProtocol,
     "semantic": SemanticProtocol,
     "signal": SignalProtocol,
     "speed": SpeedProtocol,
@@ -44,7 +46,7 @@ def test_every_protocol_that_ships_has_its_dataclass():
 @pytest.mark.parametrize("name", KINDS)
 def test_codecs_and_settings_of_protocols_exist(name):
     protocol = load_protocol(KINDS[name], name)
-    assert hasattr(protocol, "codecs") == (name not in ("complexity", "teach", "transforms"))
+    assert hasattr(protocol, "codecs") == (name not in ("complexity", "labels", "teach", "transforms"))
     codecs, missing = choose(getattr(protocol, "codecs", []), getattr(protocol, "settings", {}))
     assert missing == []
     assert set(getattr(protocol, "settings", {})) <= {codec.name for codec in codecs}

@@ -78,7 +78,8 @@ def _evaluation_packages() -> Iterator[None]:
         if error.name is None or error.name.startswith("semapix"):
             raise
         raise SemapixError(
-            f"measuring needs {error.name}; install it with: pip install 'semapix[eval]' (transforms: [train,eval])"
+            f"measuring needs {error.name}; install it with: pip install 'semapix[eval]' "
+            "(labels, transforms: [train,eval])"
         ) from None
 
 
@@ -306,6 +307,26 @@ def teach(
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(TeachProtocol, "teach", protocol)
     _end(measure_teach(data, chosen, _run(out, processes, model=model, places={data: "DATA"})), out)
+
+
+@bench.command()
+def labels(
+    data: DataPath,
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """Honest labels: calibration of probabilities, and pictures that hold none of the labels.
+
+    Example: semapix bench labels --data DATA -o results/labels
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.labels import LabelsProtocol, measure_labels
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(LabelsProtocol, "labels", protocol)
+    _end(measure_labels(data, chosen, _run(out, processes, limit, model, {data: "DATA"})), out)
 
 
 @bench.command()
