@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from semapix.codecs import CODECS
+from semapix.training.calibrate import calibrate
 from semapix.training.export import export_scalable
 from semapix.training.recipe import load_recipe
 from semapix.training.run import STAGES, train
@@ -71,6 +72,16 @@ def tiny_bundle(tiny_trained: TrainedScalable, tmp_path_factory: pytest.TempPath
     """The tiny model as a bundle."""
     path = tmp_path_factory.mktemp("bundle") / "tiny.spxm"
     export_scalable(tiny_trained, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def calibrated_bundle(
+    tiny_trained: TrainedScalable, training_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The tiny model as a bundle whose probabilities are calibrated."""
+    path = tmp_path_factory.mktemp("calibrated") / "calibrated.spxm"
+    export_scalable(tiny_trained, path, calibrate(tiny_trained, training_data))
     return path
 
 

@@ -16,18 +16,18 @@ PACKAGE = Path(__file__).parent.parent / "src" / "semapix"
 FLOORS = [  # from below; rooms of one floor do not import each other
     ["errors"],
     ["files"],
-    ["imaging", "stream", "coding"],
+    ["imaging", "stream", "coding", "archive"],
     ["bundle"],
     ["graphs"],
     ["tasks"],
     ["codecs"],
-    ["public"],  # semapix/__init__.py, _encode.py and _stream.py
+    ["public"],  # semapix/__init__.py, _encode.py, _stream.py and _teach.py
     ["cli"],
     ["training"],
     ["evaluation"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PUBLIC = {"__init__", "_encode", "_stream"}
+PUBLIC = {"__init__", "_encode", "_stream", "_teach"}
 RUNTIME = {room for room in FLOOR if room not in ("training", "evaluation")}
 
 NEVER = {("codecs", "stream"), ("training", "cli"), ("evaluation", "cli")}  # importer, imported

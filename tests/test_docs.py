@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import semapix
 from semapix.cli._app import app
+from tests.pictures import picture
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,6 +20,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def folder(tmp_path, monkeypatch):
     with Image.open(ROOT / "src" / "semapix" / "assets" / "lighthouse.png") as photo:
         photo.reduce(4).save(tmp_path / "photo.png")
+    for number, label in enumerate(["Orange", "Peach"]):
+        (tmp_path / "groceries" / label).mkdir(parents=True)
+        for seed in range(5):
+            pixels = picture(48, 40, seed) // 4 + 120 * number
+            Image.fromarray(pixels.astype("uint8")).save(tmp_path / "groceries" / label / f"{seed}.jpg")
+    Image.fromarray(picture(48, 40)).save(tmp_path / "orange.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -43,6 +51,7 @@ def test_commands_of_the_readme_run(folder):
 
 
 def test_python_of_the_readme_runs(folder):
+    semapix.encode("orange.jpg").save("orange.spix")
     names: dict[str, object] = {}
     ran = 0
     for block in blocks("python"):
@@ -51,6 +60,7 @@ def test_python_of_the_readme_runs(folder):
     assert ran >= 1
     assert names["picture"].size == size(folder / "photo.png")
     assert names["features"].shape == (24, 2, 2)
+    assert {label.name for label in names["labels"]} == {"Orange", "Peach"}
 
 
 def test_files_that_the_readme_links_exist():

@@ -23,7 +23,7 @@ from semapix.errors import (
 from semapix.stream import write
 from tests.pictures import picture
 
-PUBLIC = ["Label", "SemapixError", "Stream", "encode", "look", "models", "open"]
+PUBLIC = ["Head", "Label", "Labels", "SemapixError", "Stream", "encode", "look", "models", "open", "teach"]
 
 
 @pytest.fixture(scope="module")

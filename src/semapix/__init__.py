@@ -5,6 +5,9 @@
     semapix.open("photo.spix").look("fine")      # what is in it, from about 100 bytes
     semapix.open("photo.spix").image()           # the picture
 
+    head = semapix.teach("my-labels/")           # a folder of class folders: labels of your own
+    semapix.open("photo.spix").look(head=head)   # told from the same bytes
+
 Names are imported when they are first used: `semapix --help` need not wait for NumPy and ONNX Runtime.
 """
 
@@ -16,14 +19,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from semapix._encode import encode
     from semapix._stream import Stream, look, models, open
+    from semapix._teach import teach
     from semapix.errors import SemapixError
-    from semapix.tasks import Label
+    from semapix.tasks import Head, Label, Labels
 
-__all__ = ["Label", "SemapixError", "Stream", "encode", "look", "models", "open"]
+__all__ = ["Head", "Label", "Labels", "SemapixError", "Stream", "encode", "look", "models", "open", "teach"]
 
 __version__ = "0.1.0"
 
-_ROOMS = {"Label": "semapix.tasks", "SemapixError": "semapix.errors", "encode": "semapix._encode"}
+_ROOMS = {
+    "Head": "semapix.tasks",
+    "Label": "semapix.tasks",
+    "Labels": "semapix.tasks",
+    "SemapixError": "semapix.errors",
+    "encode": "semapix._encode",
+    "teach": "semapix._teach",
+}
 
 
 def __getattr__(name: str) -> Any:

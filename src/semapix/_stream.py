@@ -16,12 +16,15 @@ from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
 from semapix.files import atomic_write
 from semapix.imaging import MAX_SIDE
 from semapix.stream import EXIF, ICC, CutPoint, FrontHeader, LayerInfo, Reader, SourceLike
-from semapix.tasks import Label, Task, top_labels
+from semapix.tasks import Head, Labels, Task, top_labels
 
-__all__ = ["ModelLike", "Stream", "choose_model", "look", "models", "open"]
+__all__ = ["HeadLike", "ModelLike", "Stream", "choose_model", "look", "models", "open"]
 
 ModelLike: TypeAlias = str | PathLike[str] | Bundle
 """The name of an installed model, the path of a bundle, or an open bundle."""
+
+HeadLike: TypeAlias = str | PathLike[str] | Head
+"""The path of a head (.spxh), or an open head."""
 
 
 class Stream:
@@ -84,15 +87,23 @@ class Stream:
             )
         return bundle
 
-    def look(self, task: str = "fine", top: int = 5) -> list[Label]:
+    def look(self, task: str | None = None, top: int = 5, *, head: HeadLike | None = None) -> Labels:
         """What is in the picture: the `top` most probable labels, best first.
 
-        Reads the front header and the layers of the task, nothing else. Raises ArgumentError for an unknown task,
-        TruncatedStream when the file ends before the task's layers do.
+        `task`: one of the model's tasks, or of the head's; by default the finest, which for the shipped model is
+        `fine`. `head`: labels of your own, in place of the model's; a head from `teach`, or the path of its file.
+
+        Reads the front header and the layers of the task, nothing else. Raises ArgumentError for an unknown task, or a
+        head of another model; BrokenHead; TruncatedStream when the file ends before the task's layers do.
         """
         codec = self._open_codec()
-        wanted = Task.find(codec.description["tasks"], task)
-        return top_labels(wanted, codec.scores(self._fetch(wanted.layers), self._info, task), top)
+        if head is None:
+            wanted = Task.find(codec.description["tasks"], task)
+            return top_labels(wanted, codec.scores(self._fetch(wanted.layers), self._info, wanted.name), top)
+        taught = head if isinstance(head, Head) else Head.load(head)
+        taught.check(self.header.fingerprint)
+        wanted = taught.find(task)
+        return top_labels(wanted, taught.scores(wanted.name, self.machine_features(wanted.layers)), top)
 
     def image(self, layers: int | None = None) -> Image.Image:
         """The picture, full size, RGB, from the first `layers` layers, all of which must be whole.
@@ -117,6 +128,18 @@ class Stream:
     def features(self, layer: int) -> NDArray[np.float32]:
         """The decoded features of layer `layer` (1 is the first), which must be whole: float32 (C, h, w)."""
         return self._open_codec().features(self._fetch(self._count(layer)), self._info, layer)
+
+    def machine_features(self, layers: int | None = None) -> NDArray[np.float32]:
+        """The decoded features of the first `layers` machine layers (all by default) together, float32 (C, h, w).
+
+        What heads read. Raises ArgumentError when `layers` is not between 1 and the number of machine layers,
+        TruncatedStream when the file ends before them.
+        """
+        codec = self._open_codec()
+        count = codec.machine_layers if layers is None else index(layers)
+        if not 1 <= count <= codec.machine_layers:
+            raise ArgumentError(f"layers (={count}) must lie between 1 and {codec.machine_layers}, the machine layers")
+        return codec.machine_features(self._fetch(count), self._info)
 
     def to_bytes(self, layers: int | None = None, *, max_bytes: int | None = None) -> bytes:
         """The file as it is, or a prefix of it, all of which must be intact.
@@ -229,9 +252,16 @@ def open(source: SourceLike, model: ModelLike | None = None) -> Stream:
     return Stream(Reader(source), model)
 
 
-def look(source: SourceLike, task: str = "fine", top: int = 5, model: ModelLike | None = None) -> list[Label]:
-    """What is in the picture of a codestream: `open(source, model).look(task, top)`."""
-    return open(source, model).look(task, top)
+def look(
+    source: SourceLike,
+    task: str | None = None,
+    top: int = 5,
+    model: ModelLike | None = None,
+    *,
+    head: HeadLike | None = None,
+) -> Labels:
+    """What is in the picture of a codestream: `open(source, model).look(task, top, head=head)`."""
+    return open(source, model).look(task, top, head=head)
 
 
 def models() -> list[dict[str, Any]]:

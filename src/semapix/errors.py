@@ -9,9 +9,10 @@
         + TruncatedStream    they end before the layer that was asked for
         + ChecksumMismatch   a header, an index or a layer was changed
         + CorruptLayer       a layer's checksum holds, but its symbols do not decode
-      x ModelError           no bundle fits
+      x ModelError           no bundle or head fits
         + UnknownModel       no installed bundle has this name or fingerprint
         + BrokenBundle       the file is no intact bundle
+        + BrokenHead         the file is no intact head
       x OutputError          the output cannot be written, or would overwrite something
 
 Messages name the value, the rule and the way out. The command line prints them as one line and exits with 2.
@@ -22,6 +23,7 @@ from __future__ import annotations
 __all__ = [
     "ArgumentError",
     "BrokenBundle",
+    "BrokenHead",
     "ChecksumMismatch",
     "CorruptLayer",
     "ImageError",
@@ -73,7 +75,7 @@ class CorruptLayer(StreamError):
 
 
 class ModelError(SemapixError):
-    """No bundle fits."""
+    """No bundle or head fits."""
 
 
 class UnknownModel(ModelError):
@@ -82,6 +84,10 @@ class UnknownModel(ModelError):
 
 class BrokenBundle(ModelError):
     """The file is no intact bundle."""
+
+
+class BrokenHead(ModelError):
+    """The file is no intact head."""
 
 
 class OutputError(SemapixError):

@@ -39,6 +39,7 @@ __all__ = [
     "check_ending",
     "load",
     "pad_to",
+    "readable_endings",
     "reduce",
     "resize",
     "save",
@@ -117,6 +118,11 @@ def load(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> Picture:
     raise ArgumentError(
         f"an image must be a path, bytes, a binary file, a Pillow image or a uint8 array, not {type(source).__name__}"
     )
+
+
+def readable_endings() -> set[str]:
+    """The endings of the names of files, lower case with their dot, that Pillow can read, plugins included."""
+    return {ending for ending, name in Image.registered_extensions().items() if name in Image.OPEN}
 
 
 def _label(name: str | None) -> str:

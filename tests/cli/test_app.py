@@ -12,7 +12,7 @@ import pytest
 
 import semapix
 
-COMMANDS = ["encode", "decode", "look", "info", "cut", "models", "train", "export", "demo", "bench"]
+COMMANDS = ["encode", "decode", "look", "info", "cut", "models", "teach", "train", "export", "demo", "bench"]
 PROGRAM = [sys.executable, "-m", "semapix"]
 
 

@@ -96,8 +96,21 @@ def test_records_name_no_folder_of_this_machine(run, photos, protocol, tmp_path,
 
 def test_every_experiment_has_help_with_an_example(run):
     listed = run("bench", "--help").out
-    names = ("signal", "semantic", "critical-rate", "steps", "features", "judge", "complexity", "speed", "transforms")
-    for name in (*names, "report"):
+    names = (
+        "signal",
+        "semantic",
+        "critical-rate",
+        "steps",
+        "features",
+        "judge",
+        "complexity",
+        "speed",
+        "transforms",
+        "teach",
+        "labels",
+        "report",
+    )
+    for name in names:
         assert name in listed
         result = run("bench", name, "--help")
         assert result.status == 0

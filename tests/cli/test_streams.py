@@ -43,11 +43,24 @@ def test_look_json_is_a_list_with_one_object_for_each_file(run, coded, content, 
             "file": file,
             "task": task,
             "labels": [{"name": label.name, "probability": label.probability} for label in labels],
+            "none_of_these": None,
             "bytes_read": ends(content)[layers - 1],
             "bytes_total": len(content),
         }
         for file in files
     ]
+
+
+def test_look_says_how_foreign_a_picture_is_where_the_model_knows(run, picture, calibrated_bundle, tmp_path):
+    coded = tmp_path / "a.spix"
+    semapix.encode(picture, model=calibrated_bundle).save(coded)
+    foreign = semapix.open(coded, calibrated_bundle).look().none_of_these
+    assert 0 <= foreign <= 1
+    *_, last = run("look", coded, "--model", calibrated_bundle).out.splitlines()
+    verdict = "likely none of these" if foreign > 0.95 else "none of these?"
+    assert last == f"  {verdict}  {foreign:.0%} of known pictures fit better"
+    (answer,) = json.loads(run("look", coded, "--json", "--model", calibrated_bundle).out)
+    assert answer["none_of_these"] == foreign
 
 
 def test_look_shows_five_labels_at_most_by_default(run, coded, tiny_bundle):

@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from semapix.bundle import Bundle
+
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
@@ -65,6 +67,19 @@ def test_export_keeps_an_existing_bundle(run, tmp_path):
     result = run("export", tmp_path, "-o", out)
     assert result == (2, "", f"semapix: {out}: exists already; --force (force=True) overwrites it\n")
     assert out.read_bytes() == b"mine"
+
+
+def test_export_with_data_calibrates(run, tiny_run, training_data, tmp_path):
+    bundle = tmp_path / "mine.spxm"
+    result = run("export", tiny_run, "--data", training_data, "-o", bundle)
+    assert (result.status, result.err) == (0, "")
+    first, coarse, fine = result.out.splitlines()
+    assert first == f"{tiny_run} -> {bundle}  {bundle.stat().st_size:,} bytes"
+    temperatures = [task["temperature"] for task in Bundle(bundle).manifest["tasks"]]
+    assert [coarse.split()[-1], fine.split()[-1]] == [f"{temperature:.3f}" for temperature in temperatures]
+    result = run("export", tiny_run, "--data", tmp_path, "-o", tmp_path / "b.spxm")
+    assert (result.status, len(result.complaints)) == (2, 1)
+    assert "labels.json does not exist; --data must name the folder above objects/" in result.err
 
 
 def test_export_makes_a_bundle_that_codes(run, tiny_run, photo, tmp_path):

@@ -9,10 +9,12 @@ from semapix.evaluation.experiments.complexity import ComplexityProtocol
 from semapix.evaluation.experiments.critical_rate import CriticalRateProtocol
 from semapix.evaluation.experiments.features import FeaturesProtocol
 from semapix.evaluation.experiments.judge import JudgeProtocol
+from semapix.evaluation.experiments.labels import LabelsProtocol
 from semapix.evaluation.experiments.semantic import SemanticProtocol
 from semapix.evaluation.experiments.signal import SignalProtocol
 from semapix.evaluation.experiments.speed import SpeedProtocol
 from semapix.evaluation.experiments.steps import StepsProtocol
+from semapix.evaluation.experiments.teach import TeachProtocol
 from semapix.evaluation.experiments.transforms import TransformsProtocol
 from semapix.evaluation.metrics import find_metrics
 from semapix.evaluation.protocol import load_protocol
@@ -24,10 +26,12 @@ KINDS = {
     "critical-rate": CriticalRateProtocol,
     "features": FeaturesProtocol,
     "judge": JudgeProtocol,
+    "labels": LabelsProtocol,
     "semantic": SemanticProtocol,
     "signal": SignalProtocol,
     "speed": SpeedProtocol,
     "steps": StepsProtocol,
+    "teach": TeachProtocol,
     "transforms": TransformsProtocol,
 }
 
@@ -44,7 +48,7 @@ def test_every_protocol_that_ships_has_its_dataclass():
 @pytest.mark.parametrize("name", KINDS)
 def test_codecs_and_settings_of_protocols_exist(name):
     protocol = load_protocol(KINDS[name], name)
-    assert hasattr(protocol, "codecs") == (name not in ("complexity", "transforms"))
+    assert hasattr(protocol, "codecs") == (name not in ("complexity", "labels", "teach", "transforms"))
     codecs, missing = choose(getattr(protocol, "codecs", []), getattr(protocol, "settings", {}))
     assert missing == []
     assert set(getattr(protocol, "settings", {})) <= {codec.name for codec in codecs}

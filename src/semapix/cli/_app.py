@@ -15,6 +15,7 @@ from semapix.cli.demo import demo
 from semapix.cli.models import models
 from semapix.cli.pictures import decode, encode
 from semapix.cli.streams import cut, info, look
+from semapix.cli.teaching import teach
 from semapix.cli.training import export, train
 from semapix.errors import SemapixError
 
@@ -31,7 +32,7 @@ app = typer.Typer(
 for panel, commands in {
     "Pictures": (encode, decode),
     "Files (.spix)": (look, info, cut),
-    "Models": (models, train, export),
+    "Models": (models, teach, train, export),
     "First steps": (demo,),
 }.items():
     for command in commands:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["complain", "progress", "say", "say_json", "table"]
+__all__ = ["complain", "counter", "progress", "say", "say_json", "table"]
 
 
 def say(text: str) -> None:
@@ -45,11 +45,26 @@ def progress(files: Sequence[str]) -> Iterator[Iterable[str]]:
     if len(files) == 1 or not sys.stderr.isatty():
         yield files
         return
+    with _bar() as bar:
+        yield bar.track(files, description="files")
+
+
+@contextmanager
+def counter(what: str) -> Iterator[Callable[[int, int], object]]:
+    """A function of how many things are done and how many there are; it moves a bar if stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with _bar() as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _bar() -> Any:
+    """A progress bar on stderr, to be entered."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Lines on stdout go through the bar only where they would run into it.
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
-    with bar:
-        yield bar.track(files, description="files")
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())

@@ -32,6 +32,9 @@ DatasetPath = Annotated[
     Path,
     typer.Option(metavar="DIR", help="Directory of images, or of Parquet files with labels.json, or in COCO's form."),
 ]
+DataPath = Annotated[
+    Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe or the protocol names.")
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -75,7 +78,8 @@ def _evaluation_packages() -> Iterator[None]:
         if error.name is None or error.name.startswith("semapix"):
             raise
         raise SemapixError(
-            f"measuring needs {error.name}; install it with: pip install 'semapix[eval]' (transforms: [train,eval])"
+            f"measuring needs {error.name}; install it with: pip install 'semapix[eval]' "
+            "(labels, transforms: [train,eval])"
         ) from None
 
 
@@ -290,7 +294,7 @@ def speed(
 
 @bench.command()
 def transforms(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe names.")],
+    data: DataPath,
     minutes: Annotated[float, typer.Option(min=0.01, metavar="N", help="How long each network is trained.")],
     out: Out,
     protocol: Protocol = None,
@@ -305,6 +309,45 @@ def transforms(
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(TransformsProtocol, "transforms", protocol)
     _end(measure_transforms(data, chosen, _run(out, limit=limit, places={data: "DATA"}), minutes), out)
+
+
+@bench.command()
+def teach(
+    data: DataPath,
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+) -> None:
+    """Labels of a user's own: accuracy of heads taught from a few pictures, beside that on features not coded.
+
+    Example: semapix bench teach --data DATA -o results/teach
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.teach import TeachProtocol, measure_teach
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(TeachProtocol, "teach", protocol)
+    _end(measure_teach(data, chosen, _run(out, processes, model=model, places={data: "DATA"})), out)
+
+
+@bench.command()
+def labels(
+    data: DataPath,
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """Honest labels: calibration of probabilities, and pictures that hold none of the labels.
+
+    Example: semapix bench labels --data DATA -o results/labels
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.labels import LabelsProtocol, measure_labels
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(LabelsProtocol, "labels", protocol)
+    _end(measure_labels(data, chosen, _run(out, processes, limit, model, {data: "DATA"})), out)
 
 
 @bench.command()

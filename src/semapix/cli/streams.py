@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,14 +17,25 @@ __all__ = ["cut", "info", "look"]
 
 def look(
     files: Files,
-    task: Annotated[str, typer.Option(help="What to ask; `semapix models` lists the tasks of each model.")] = "fine",
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What to ask; `semapix models` lists the tasks of each model. By default the finest.",
+            show_default=False,
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, metavar="N", help="How many labels to show, best first.")] = 5,
+    head: Annotated[
+        Path | None,
+        typer.Option(metavar="HEAD", help="Labels of your own: a file of `semapix teach` (.spxh).", show_default=False),
+    ] = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is in the pictures, from the first bytes of their files.
 
-    Nothing is decoded to pixels, and no byte behind the layers of the task is read.
+    Nothing is decoded to pixels, and no byte behind the layers of the task is read. "none of these?" says how many
+    pictures that do hold one of the labels fit them better; above 95% the picture likely holds none.
 
     Example: semapix look archive/*.spix --task coarse --top 1 --json
 
@@ -31,25 +43,31 @@ def look(
     """
     import semapix
     from semapix.bundle import find
+    from semapix.tasks import FOREIGN
 
     bundle = None if model is None else find(model)
+    taught = None if head is None else semapix.Head.load(head)
     answers: list[dict[str, Any]] = []
 
     def look_at_one(file: str) -> None:
         stream = semapix.open(file, bundle)
-        labels = stream.look(task, top)
+        labels = stream.look(task, top, head=taught)
         answer = {
             "file": file,
-            "task": task,
+            "task": labels.task,
             "labels": [{"name": label.name, "probability": label.probability} for label in labels],
+            "none_of_these": labels.none_of_these,
             "bytes_read": stream.bytes_read,
             "bytes_total": stream.bytes_total,
         }
         if as_json:
             answers.append(answer)
         else:
-            say(f"{file}  {task}, {stream.bytes_read:,} / {stream.bytes_total:,} bytes read")
+            say(f"{file}  {labels.task}, {stream.bytes_read:,} / {stream.bytes_total:,} bytes read")
             say(table([(label.name, f"{label.probability:.1%}") for label in labels]))
+            if labels.none_of_these is not None:
+                verdict = "likely none of these" if labels.none_of_these > FOREIGN else "none of these?"
+                say(f"  {verdict}  {labels.none_of_these:.0%} of known pictures fit better")
 
     status = for_each(files, look_at_one)
     if as_json:

@@ -67,11 +67,22 @@ def train(
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUNDIR", help="Directory with the checkpoints of all stages.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="BUNDLE", help="The model as one file (.spxm).")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Directory of the data sets that the recipe names: probabilities are calibrated on its held-out "
+            "pictures. By default they are not.",
+            show_default=False,
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Make a bundle, which codes without PyTorch, from the checkpoints of a model.
 
-    Example: semapix export runs/scalable -o mine.spxm
+    With --data, each task gets a temperature, and learns to tell pictures that hold none of its labels.
+
+    Example: semapix export runs/scalable --data data -o mine.spxm
 
     after which `semapix encode photo.jpg -o photo.spix --model mine.spxm` codes with it.
     """
@@ -79,7 +90,12 @@ def export(
 
     check_output(out, force=force)
     with _training_packages():
+        from semapix.training.calibrate import calibrate
         from semapix.training.export import export_scalable
         from semapix.training.scalable_model import load_scalable
-    export_scalable(load_scalable(run), out, force=force)
+    trained = load_scalable(run)
+    calibrations = {} if data is None else calibrate(trained, data)
+    export_scalable(trained, out, calibrations, force=force)
     say(f"{run} -> {out}  {out.stat().st_size:,} bytes")
+    for task, calibration in calibrations.items():
+        say(f"  {task}  temperature {calibration.temperature:.3f}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from semapix.bundle import save_bundle
 from semapix.codecs import QUALITIES
 from semapix.coding import TableBank, gaussian_counts
+from semapix.training.calibrate import Calibration
 from semapix.training.graph_parts import GraphPart, scalable_graphs
 from semapix.training.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_STRIDE
 from semapix.training.rounding import EIGHT_BITS, HALF, LARGE, SCALE, SMALL, quantised
@@ -104,28 +106,42 @@ def _arrays(trained: TrainedScalable) -> dict[str, dict[str, NDArray[Any]]]:
     return groups
 
 
-def _task(name: str, labels: list[str], layers: int, channels: int, temperature: float) -> dict[str, Any]:
+def _task(
+    name: str, labels: list[str], layers: int, channels: int, calibrations: Mapping[str, Calibration]
+) -> dict[str, Any]:
+    calibration = calibrations.get(name)
     return {
         "name": name,
         "labels": labels,
         "layers": layers,
         "channels": channels,
         "head": f"head.{name}",
-        "temperature": temperature,
+        **({"temperature": 1.0} if calibration is None else asdict(calibration)),
     }
 
 
-def export_scalable(trained: TrainedScalable, path: Path, *, force: bool = False) -> None:
-    """Write the bundle of a scalable model. Raises OutputError if `path` exists and `force` is not set."""
+def export_scalable(
+    trained: TrainedScalable,
+    path: Path,
+    calibrations: Mapping[str, Calibration] | None = None,
+    *,
+    force: bool = False,
+) -> None:
+    """Write the bundle of a scalable model.
+
+    `calibrations`: of tasks by their names; of a task that has none the temperature is 1, and it does not tell foreign
+    pictures. Raises OutputError if `path` exists and `force` is not set.
+    """
     model = trained.model
+    known = calibrations or {}
     levels = len(model.lifting_hidden)
     manifest = {
         "name": path.stem,
         "codec": "scalable",
         "recipe": asdict(trained.recipe),
         "tasks": [
-            _task("coarse", trained.coarse_names, 1, model.coarse_channels, 1.0),
-            _task("fine", trained.fine_names, 2, 3 * 2**levels, 1.0),
+            _task("coarse", trained.coarse_names, 1, model.coarse_channels, known),
+            _task("fine", trained.fine_names, 2, 3 * 2**levels, known),
         ],
         "parents": trained.parents,
         "core": {

@@ -16,11 +16,11 @@ from semapix.evaluation.datasets import Dataset, LabelSpace, TestPicture, open_d
 from semapix.evaluation.experiments._run import Run, bundles_of
 from semapix.evaluation.findings import Findings
 from semapix.evaluation.machine import opened, rank_of
-from semapix.evaluation.probe import fit_probe
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.runner import Failure, Job, Outcome, Row, run_jobs
 from semapix.evaluation.tested import Tested, choose, own_tasks
 from semapix.imaging import load
+from semapix.tasks import fit_linear
 
 __all__ = ["SemanticProtocol", "measure_semantic"]
 
@@ -163,7 +163,9 @@ def _probe(space: LabelSpace, layers: int, learned: Sequence[Row], tests: Sequen
         return np.array([row["columns"][space.column] for row in rows], np.int64)
 
     scores = {
-        kind: fit_probe(features(learned, kind), labels(learned), len(space.names)).scores(features(tests, kind))
+        kind: fit_linear(features(learned, kind), labels(learned), len(space.names)).classifier.scores(
+            features(tests, kind)
+        )
         for kind in ("decoded", "uncoded")
     }
     return [

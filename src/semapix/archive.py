@@ -1,0 +1,108 @@
+"""A ZIP archive with a manifest that vouches for every other member: what bundles and heads are stored as.
+
+`manifest.json` holds the SHA-256 of all other members under `members`, so the SHA-256 of the manifest stands for all of
+the content, while members are read, and checked, only when they are needed. Members are JSON, NumPy arrays and whatever
+the owner puts in; nothing in an archive is ever executed or unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semapix.errors import SemapixError
+from semapix.files import atomic_write
+
+__all__ = ["Archive", "ArchiveKind", "save_archive"]
+
+_MANIFEST = "manifest.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal content gives equal files
+
+
+@dataclass(frozen=True)
+class ArchiveKind:
+    """What is stored: `name`, for messages and for the manifest's key of the format (`NAME_format`).
+
+    `version`: of the format. `needed`: keys that every manifest has. `broken`, `missing`: what is raised for a file
+    that is none of this kind, and for one that does not exist.
+    """
+
+    name: str
+    version: int
+    needed: tuple[str, ...]
+    broken: type[SemapixError]
+    missing: type[SemapixError]
+
+
+class Archive:
+    """An open archive. `path`: the file. `manifest`: its description. `fingerprint`: 32 bytes."""
+
+    def __init__(self, path: str | PathLike[str], kind: ArchiveKind) -> None:
+        """Raises `kind.broken` when the file is no such archive, `kind.missing` when it does not exist."""
+        self.path, self.kind = Path(path), kind
+        try:
+            self._archive = zipfile.ZipFile(self.path)
+            text = self._archive.read(_MANIFEST)
+            self.manifest: dict[str, Any] = json.loads(text)
+            version = self.manifest[f"{kind.name}_format"]
+            missing = [key for key in (*kind.needed, "members") if key not in self.manifest]
+        except FileNotFoundError:
+            raise kind.missing(f"{self.path}: no such {kind.name}") from None
+        except Exception as error:  # a damaged archive raises anything, from zlib.error to RecursionError
+            raise kind.broken(f"{self.path}: not an intact {kind.name} ({error})") from None
+        if version != kind.version:
+            raise kind.broken(f"{self.path}: {kind.name} format {version}, this release reads {kind.version}")
+        if missing:
+            raise kind.broken(f"{self.path}: its manifest lacks {', '.join(missing)}")
+        self.fingerprint = hashlib.sha256(text).digest()
+
+    def read(self, member: str) -> bytes:
+        """The content of a member. Raises `kind.broken` when it is missing or was changed."""
+        try:
+            content = self._archive.read(member)
+            wanted = self.manifest["members"][member]
+        except Exception as error:  # as above
+            raise self.kind.broken(f"{self.path}: member {member} cannot be read ({error})") from None
+        if hashlib.sha256(content).hexdigest() != wanted:
+            raise self.kind.broken(f"{self.path}: member {member} was changed")
+        return content
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """The group of arrays `name`."""
+        with np.load(io.BytesIO(self.read(f"arrays/{name}.npz")), allow_pickle=False) as group:
+            return dict(group)
+
+
+def save_archive(
+    path: str | PathLike[str],
+    kind: ArchiveKind,
+    manifest: Mapping[str, Any],
+    members: Mapping[str, bytes],
+    arrays: Mapping[str, Mapping[str, NDArray[Any]]],
+    *,
+    force: bool = False,
+) -> None:
+    """Write `manifest`, `members` by their names, and groups of `arrays`. Raises OutputError if `path` exists."""
+    stored = dict(members)
+    for name, group in arrays.items():
+        buffer = io.BytesIO()
+        np.savez(buffer, **dict(group))  # type: ignore[arg-type]
+        stored[f"arrays/{name}.npz"] = buffer.getvalue()
+    hashes = {name: hashlib.sha256(stored[name]).hexdigest() for name in sorted(stored)}
+    text = json.dumps({f"{kind.name}_format": kind.version, **manifest, "members": hashes}, indent=1, sort_keys=True)
+
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in [(_MANIFEST, text.encode()), *sorted(stored.items())]:
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+    atomic_write(path, content.getvalue(), force=force)

@@ -1,0 +1,53 @@
+"""What probabilities of a model rest on: held-out pictures, as their features are after coding."""
+
+import numpy as np
+import pytest
+
+import semapix
+from semapix.bundle import Bundle
+from semapix.errors import ArgumentError
+from semapix.tasks import Task, evidence_quantiles, fit_temperature
+from semapix.training.calibrate import calibrate
+from semapix.training.run import labelled
+
+
+def test_calibrations_are_those_of_coded_pictures(tiny_trained, training_data, tiny_bundle):
+    found = calibrate(tiny_trained, training_data)
+    assert list(found) == ["coarse", "fine"]
+    _, held_out = labelled(tiny_trained.recipe, training_data)
+    pictures, coarse, fine = (tensor.numpy() for tensor in held_out.tensors)
+    assert len(pictures) == 10
+    streams = [semapix.encode(picture.transpose(1, 2, 0), model=tiny_bundle) for picture in pictures]
+    for name, labels in (("coarse", coarse), ("fine", fine)):
+        task = Task.find(Bundle(tiny_bundle).manifest["tasks"], name)
+        codec = streams[0]._open_codec()
+        logits = np.stack([codec.scores(stream._fetch(task.layers), stream._info, name) for stream in streams])
+        # Symbols at a rounding tie may differ between PyTorch's batches and the runtime's single pictures.
+        assert found[name].evidence == pytest.approx(evidence_quantiles(logits), abs=0.05)
+        assert found[name].temperature == pytest.approx(fit_temperature(logits, labels), rel=0.2)
+
+
+def test_a_calibrated_bundle_says_how_foreign_a_picture_is(calibrated_bundle, tiny_trained, training_data):
+    tasks = {task["name"]: Task.find([task]) for task in Bundle(calibrated_bundle).manifest["tasks"]}
+    found = calibrate(tiny_trained, training_data)
+    for name, task in tasks.items():
+        assert (task.temperature, task.evidence) == (found[name].temperature, found[name].evidence)
+    _, held_out = labelled(tiny_trained.recipe, training_data)
+    shares = [
+        semapix.encode(picture.numpy().transpose(1, 2, 0), model=calibrated_bundle).look().none_of_these
+        for picture in held_out.tensors[0]
+    ]
+    assert len(shares) == 10
+    assert 0 <= min(shares) < 0.2
+    assert 0.8 < max(shares) <= 1
+
+
+def test_without_data_there_is_no_calibration(tiny_trained, tmp_path):
+    with pytest.raises(ArgumentError, match=r"labels.json does not exist; --data must name the folder above objects/"):
+        calibrate(tiny_trained, tmp_path)
+
+
+def test_bundles_that_do_not_know_say_nothing(tiny_bundle):
+    labels = semapix.encode(np.zeros((20, 20, 3), np.uint8), model=tiny_bundle).look()
+    assert labels.none_of_these is None
+    assert all("evidence" not in task for task in Bundle(tiny_bundle).manifest["tasks"])
