@@ -31,3 +31,13 @@ def test_refusals():
         fit_probe(np.ones((3, 2), np.float32), np.zeros(3, np.int64), 2)
     with pytest.raises(ArgumentError, match="must lie between 0 and 1"):
         fit_probe(np.ones((20, 2), np.float32), np.full(20, 2), 2)
+
+
+def test_of_many_examples_a_step_looks_at_some(monkeypatch):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 600)
+    features = (rng.normal(0, 3, (3, 4))[labels] + rng.normal(0, 1, (600, 4))).astype(np.float32)
+    whole = fit_probe(features[:500], labels[:500], 3).scores(features[500:]).argmax(1)
+    monkeypatch.setattr("semapix.evaluation.probe._BATCH", 64)
+    some = fit_probe(features[:500], labels[:500], 3).scores(features[500:]).argmax(1)
+    assert (some == whole).mean() > 0.95

@@ -6,6 +6,7 @@ Multinomial logistic regression on standardised features, as is usual for featur
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ Array = NDArray[np.float32]
 
 _PENALTIES = (1e-4, 1e-3, 1e-2)
 _STEPS = 300
+_BATCH = 2048  # examples that a step looks at; all of them where there are no more
 _RATE = 0.02
 _HELD_OUT = 5  # every fifth example chooses the penalty
 
@@ -61,23 +63,37 @@ def fit_probe(features: Array, labels: NDArray[np.int64], classes: int) -> Probe
 
 
 def _fit(features: Array, labels: NDArray[np.int64], classes: int, penalty: float) -> Probe:
-    """Full-batch Adam with a falling rate: some hundred steps bring this convex problem close to its minimum."""
+    """Adam with a rate that falls to zero: some hundred steps bring this convex problem close to its minimum."""
     mean, scale = features.mean(0).astype(np.float32), (features.std(0) + 1e-6).astype(np.float32)
     x: Array = (features - mean) / scale
     weights: Array = np.zeros((x.shape[1], classes), np.float32)
     bias: Array = np.zeros(classes, np.float32)
     parameters = [weights, bias]
     moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
-    rows = np.arange(len(x))
-    for step in range(1, _STEPS + 1):
-        logits = x @ weights + bias
+    for step, seen in enumerate(_batches(len(x)), start=1):
+        batch = x[seen]
+        logits = batch @ weights + bias
         shares = np.exp(logits - logits.max(1, keepdims=True))
         shares /= shares.sum(1, keepdims=True)
-        shares[rows, labels] -= 1
-        gradients = [x.T @ shares / len(x) + penalty * weights, shares.mean(0)]
+        shares[np.arange(len(batch)), labels[seen]] -= 1
+        gradients = [batch.T @ shares / len(batch) + penalty * weights, shares.mean(0)]
         rate = _RATE * (1 - (step - 1) / _STEPS)
         for parameter, gradient, (first, second) in zip(parameters, gradients, moments, strict=True):
             first += 0.1 * (gradient - first)
             second += 0.01 * (gradient * gradient - second)
             parameter -= rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-8)
     return Probe(mean, scale, weights, bias, penalty)
+
+
+def _batches(count: int) -> Iterator[NDArray[np.intp] | slice]:
+    """Which of `count` examples each step looks at: all of them, or so many of a random order, round after round."""
+    if count <= _BATCH:
+        yield from [slice(None)] * _STEPS
+        return
+    rng = np.random.default_rng(1)
+    rest: NDArray[np.intp] = np.empty(0, np.intp)
+    for _ in range(_STEPS):
+        if len(rest) < _BATCH:
+            rest = rng.permutation(count)
+        seen, rest = rest[:_BATCH], rest[_BATCH:]
+        yield seen
