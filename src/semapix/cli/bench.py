@@ -211,6 +211,26 @@ def features(
 
 
 @bench.command()
+def channels(
+    dataset: DatasetPath,
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """How many channels of the features each label space needs, also one that no model was trained for.
+
+    Example: semapix bench channels --dataset DATA/objects -o results/channels-objects
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.channels import ChannelsProtocol, measure_channels
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(ChannelsProtocol, "channels", protocol)
+    _end(measure_channels(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
+
+
+@bench.command()
 def judge(
     dataset: DatasetPath,
     network: Annotated[
