@@ -194,19 +194,25 @@ def features(
     dataset: DatasetPath,
     out: Out,
     codecs: Codecs = None,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            min=16, max=4096, metavar="N", help="Squeeze all pictures to squares of N pixels.", show_default="as stored"
+        ),
+    ] = None,
     model: Model = None,
     protocol: Protocol = None,
     processes: Processes = 2,
     limit: Limit = None,
 ) -> None:
-    """Features against pictures: the model's heads on its features, and on what codecs decode at the same rate.
+    """Features against pictures: one classifier on features, and on what codecs decode, up to where these catch up.
 
     Example: semapix bench features --dataset DATA/objects --limit 600 -o results/features-objects
     """
     with _evaluation_packages():
         from semapix.evaluation.experiments.features import FeaturesProtocol, measure_features
         from semapix.evaluation.protocol import load_protocol
-    chosen = load_protocol(FeaturesProtocol, "features", protocol, codecs=_split(codecs))
+    chosen = load_protocol(FeaturesProtocol, "features", protocol, codecs=_split(codecs), side=side)
     _end(measure_features(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
 
 
