@@ -69,7 +69,8 @@ def test_a_broken_picture_is_named_and_the_status_is_1(run, photos, protocol, tm
         (["signal", "--dataset", "{photos}", "--metrics", "psnr,ms-ssim,mse"], "metric (='mse') must be one of"),
         (["signal", "--dataset", "{photos}", "--metrics", "psnr,ms-ssim,lpips"], "lpips"),
         (["semantic", "--dataset", "{photos}"], "has no labels"),
-        (["features", "--dataset", "{photos}"], "has no label space"),
+        (["features", "--dataset", "{photos}"], "has no labels"),
+        (["channels", "--dataset", "{photos}"], "has no labels"),
         (["judge", "--dataset", "{photos}", "--judge", "{photos}/0.png"], "has neither masks nor a column 'label'"),
         (["speed", "--dataset", "{photos}", "--protocol", "{empty}/no.yaml"], "there is no such protocol"),
         (["critical-rate", "--dataset", "{photos}", "--codecs", "webp"], "webp has no machine layers"),
@@ -95,7 +96,8 @@ def test_records_name_no_folder_of_this_machine(run, photos, protocol, tmp_path,
 
 def test_every_experiment_has_help_with_an_example(run):
     listed = run("bench", "--help").out
-    names = ("signal", "semantic", "critical-rate", "features", "judge", "complexity", "speed", "transforms", "report")
+    names = ("signal", "semantic", "critical-rate", "features", "channels", "machine-share", "judge", "complexity")
+    names += ("speed", "transforms", "report")
     for name in names:
         assert name in listed
         result = run("bench", name, "--help")

@@ -237,6 +237,34 @@ def channels(
 
 
 @bench.command()
+def machine_share(
+    dataset: DatasetPath,
+    out: Out,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Part of a data set in Parquet: test or train.", show_default="test"),
+    ] = None,
+    side: Annotated[
+        int | None,
+        typer.Option(min=16, max=4096, metavar="N", help="Pixels of the central square.", show_default="256"),
+    ] = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """What machines need of the smallest stream that people can look at.
+
+    Example: semapix bench machine-share --dataset DATA/kodak -o results/machine-share-kodak
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.machine_share import MachineShareProtocol, measure_machine_share
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(MachineShareProtocol, "machine-share", protocol, part=part, side=side)
+    _end(measure_machine_share(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
+
+
+@bench.command()
 def judge(
     dataset: DatasetPath,
     network: Annotated[
