@@ -18,7 +18,7 @@ __all__ = ["Probe", "fit_probe"]
 
 Array = NDArray[np.float32]
 
-_PENALTIES = (1e-4, 1e-3, 1e-2)
+_PENALTIES = (1e-3, 1e-2, 1e-1)
 _STEPS = 300
 _BATCH = 2048  # examples that a step looks at; all of them where there are no more
 _RATE = 0.02

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from semapix.errors import ArgumentError
-from semapix.evaluation.experiments.channels import ChannelsProtocol, _stable, measure_channels
+from semapix.evaluation.experiments.channels import ChannelsProtocol, _critical, measure_channels
 from semapix.evaluation.protocol import load_protocol
 
 
@@ -25,7 +25,7 @@ def test_every_label_space_is_probed_from_every_number_of_channels(run, objects,
     figures = findings.record.results["figures"]
     spaces = {"group", "label", "shade", "pair"}
     assert [f["channels"] for f in figures if f["space"] == "pair"] == [2, 4, 6, 12]
-    assert {f["space"] for f in figures} == spaces == set(findings.record.results["stable"])
+    assert {f["space"] for f in figures} == spaces == set(findings.record.results["critical"])
     assert {f["channels"]: f["layers"] for f in figures} == {2: "s1", 4: "s1", 6: "s1 to s2", 12: "s1 to s2"}
     first, *_, last = (f for f in figures if f["space"] == "pair")
     assert first["bytes"] < last["bytes"]
@@ -49,10 +49,11 @@ def test_a_journal_serves_a_second_run(run, objects, protocol, monkeypatch):
     assert measure_channels(objects, protocol, run()).record.results == first.record.results
 
 
-def test_stable_is_where_it_stays_stable():
-    figures = [{"space": "a", "channels": k, "less": [less]} for k, less in ((8, 0.5), (16, 3), (24, 1), (32, 0))]
-    assert _stable("a", figures, 1.0) == 24
-    assert _stable("b", figures, 1.0) is None
+def test_the_critical_number_is_the_smallest_that_is_enough():
+    figures = [{"space": "a", "channels": k, "top1": top1} for k, top1 in ((8, 30), (16, 39.5), (24, 40), (32, 38))]
+    assert _critical("a", figures, 1.0) == 16
+    assert _critical("a", figures, 0.0) == 24
+    assert _critical("b", figures, 1.0) is None
 
 
 def test_refusals(run, photos, objects, protocol):

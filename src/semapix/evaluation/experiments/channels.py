@@ -48,7 +48,7 @@ class ChannelsProtocol:
     uncoded: Sequence[int]
     derived: Sequence[str]
     training_pictures: int
-    stable_within: float
+    critical_within: float
     only: Mapping[str, Any]
 
 
@@ -85,7 +85,7 @@ def measure_channels(dataset: Path, protocol: ChannelsProtocol, run: Run) -> Fin
     answers, unlearned = _ask(spaces, protocol, learned, asked, run)
     figures = _figures(answers, asked)
     titles = [space.column for space in spaces]
-    stable = {title: _stable(title, figures, protocol.stable_within) for title in titles}
+    critical = {title: _critical(title, figures, protocol.critical_within) for title in titles}
     return Findings(
         Record(
             f"channels on {data.name}",
@@ -103,14 +103,14 @@ def measure_channels(dataset: Path, protocol: ChannelsProtocol, run: Run) -> Fin
                     for space in spaces
                 },
             },
-            results={"figures": figures, "stable": stable},
+            results={"figures": figures, "critical": critical},
             tables={"ranks": _ranks(answers, asked)},
         ),
         {
             **{f"{title}, from the first channels": _table(title, figures) for title in titles},
-            f"Stable: at most {protocol.stable_within:g} points less than from all channels": [
+            f"Critical number: the smallest that is at most {protocol.critical_within:g} points below the best": [
                 ["label space", "channels"],
-                *([title, str(number)] for title, number in stable.items()),
+                *([title, str(number)] for title, number in critical.items()),
             ],
             "What coding costs": _coding_table(figures),
         }
@@ -189,10 +189,11 @@ def _interval(test: Sequence[float], reference: Sequence[float]) -> list[float]:
     return [found.value, found.low, found.high]
 
 
-def _stable(space: str, figures: Sequence[Mapping[str, Any]], within: float) -> int | None:
-    """The number of channels from which on no probe is more than `within` points worse than that of all channels."""
+def _critical(space: str, figures: Sequence[Mapping[str, Any]], within: float) -> int | None:
+    """The smallest number of channels whose probe is at most `within` points below the best one; None without any."""
     own = [figure for figure in figures if figure["space"] == space]
-    return next((f["channels"] for i, f in enumerate(own) if all(g["less"][0] <= within for g in own[i:])), None)
+    best = max((figure["top1"] for figure in own), default=0.0)
+    return next((figure["channels"] for figure in own if figure["top1"] >= best - within), None)
 
 
 def _ranks(answers: Mapping[_Probe, Answer], asked: MachineFeatures) -> Table:

@@ -90,18 +90,16 @@ def measure_features(dataset: Path, protocol: FeaturesProtocol, run: Run) -> Fin
             labels = {task: picture.columns[column] for task, column in tasks.items()}
             work = _Work(picture, bundle.path, codec, setting, protocol.side, labels, bool(probed))
             of = codec and codec.depends
-            known = [protocol.side, picture.name, picture.digest, labels, bool(probed)]
+            asked_for = [protocol.side, picture.name, picture.digest, labels, bool(probed)]
             what = f"{codec.name} at {setting:g}" if codec else "features"
-            jobs.append(Job(f"{picture.name}, {what}", work, ["features", judge.depends, of, setting, *known]))
+            jobs.append(Job(f"{picture.name}, {what}", work, ["features", judge.depends, of, setting, *asked_for]))
     title = f"features, {data.name}"
     outcome = run_jobs(jobs, _measure, run.journal, processes=run.processes, title=title)
     rows = [found for measured in outcome.rows for found in measured["answers"]]
     failures = list(outcome.failures)
     if probed:
-        training = some_of(
-            those_with(open_dataset(dataset, "train").pictures, protocol.only),
-            min(protocol.training_pictures, run.limit or protocol.training_pictures),
-        )
+        known = those_with(open_dataset(dataset, "train").pictures, protocol.only)
+        training = some_of(known, protocol.training_pictures)  # few test pictures are no reason to learn from few
         asked, failed = machine_features(pictures, judge, run, f"features, {data.name}", protocol.side)
         learned, broken = machine_features(training, judge, run, f"features to learn from, {data.name}", protocol.side)
         more, unlearned = _probe(probed, protocol.probe_layers, learned, asked, outcome.rows, run)
