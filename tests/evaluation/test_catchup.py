@@ -44,6 +44,8 @@ def test_rates_outside_of_those_measured_have_a_sign():
     assert str(curve(10, 30).catch_up(reference(60))) == "≥ 0.2 (≥ 0.2 to ≥ 0.2)"
     assert str(curve(40, 60).catch_up(reference(20))) == "≤ 0.1 (≤ 0.1 to ≤ 0.1)"
     assert str(CatchUp(Interval(0.15, 0.12, 0.2), 0.1, 0.2)) == "0.15 (0.12 to ≥ 0.2)"
+    assert CatchUp(Interval(0.15, 0.12, 0.2), 0.1, 0.2).times(0.05) == "3.0"
+    assert CatchUp(Interval(0.2, 0.12, 0.2), 0.1, 0.2).times(0.05) == "≥ 4.0"
 
 
 def test_refusals():

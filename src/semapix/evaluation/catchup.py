@@ -92,8 +92,12 @@ class CatchUp:
     highest: float
 
     def __str__(self) -> str:
-        def bound(rate: float) -> str:
-            sign = "≥ " if rate >= self.highest else "≤ " if rate <= self.lowest else ""
-            return f"{sign}{rate:.3g}"
+        value, low, high = (f"{self._sign(r)}{r:.3g}" for r in (self.rate.value, self.rate.low, self.rate.high))
+        return f"{value} ({low} to {high})"
 
-        return f"{bound(self.rate.value)} ({bound(self.rate.low)} to {bound(self.rate.high)})"
+    def times(self, rate: float) -> str:
+        """How many times another rate it is, with a sign where it is cut."""
+        return f"{self._sign(self.rate.value)}{self.rate.value / rate:.1f}"
+
+    def _sign(self, rate: float) -> str:
+        return "≥ " if rate >= self.highest else "≤ " if rate <= self.lowest else ""

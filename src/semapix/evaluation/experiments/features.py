@@ -355,6 +355,6 @@ def _catch_up_table(
             continue
         (rate,), (share,) = own.points()
         found = [curve.catch_up(own.right[0], margin) for margin in within]
-        cells = [cell for rates in found for cell in (str(rates), f"{rates.rate.value / rate:.1f}")]
+        cells = [cell for rates in found for cell in (str(rates), rates.times(rate))]
         table.append([label, task, f"{rate:.4f}", f"{share:.1f}", *cells])
     return table
