@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semapix.errors import ArgumentError
-from semapix.tasks import fit_linear
+from semapix.tasks import fit_linear, fit_on_split
 
 
 def clusters(count: int, classes: int = 4, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,3 +58,19 @@ def test_refusals():
         fit_linear(np.ones((20, 2), np.float32), np.full(20, 2), 2)
     with pytest.raises(ArgumentError, match="two classes or more, not of one"):
         fit_linear(np.ones((20, 2), np.float32), np.zeros(20, np.int64), 2)
+
+
+def test_one_split_finds_nearly_what_five_folds_find():
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 4, 600)
+    features = (rng.normal(0, 1.0, (600, 20)) + 1.2 * np.eye(4, 20)[labels]).astype(np.float32)
+    quick = fit_on_split(features[:400], labels[:400], 4)
+    thorough = fit_linear(features[:400], labels[:400], 4).classifier
+
+    def right(classifier):
+        return np.mean(classifier.scores(features[400:]).argmax(1) == labels[400:])
+
+    assert right(quick) == pytest.approx(right(thorough), abs=0.05)
+    assert right(quick) > 0.5
+    with pytest.raises(ArgumentError, match="two classes"):
+        fit_on_split(features[:20], np.zeros(20, np.int64), 4)

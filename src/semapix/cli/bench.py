@@ -219,20 +219,74 @@ def features(
     dataset: DatasetPath,
     out: Out,
     codecs: Codecs = None,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            min=16, max=4096, metavar="N", help="Squeeze all pictures to squares of N pixels.", show_default="as stored"
+        ),
+    ] = None,
     model: Model = None,
     protocol: Protocol = None,
     processes: Processes = 2,
     limit: Limit = None,
 ) -> None:
-    """Features against pictures: the model's heads on its features, and on what codecs decode at the same rate.
+    """Features against pictures: one classifier on features, and on what codecs decode, up to where these catch up.
 
     Example: semapix bench features --dataset DATA/objects --limit 600 -o results/features-objects
     """
     with _evaluation_packages():
         from semapix.evaluation.experiments.features import FeaturesProtocol, measure_features
         from semapix.evaluation.protocol import load_protocol
-    chosen = load_protocol(FeaturesProtocol, "features", protocol, codecs=_split(codecs))
+    chosen = load_protocol(FeaturesProtocol, "features", protocol, codecs=_split(codecs), side=side)
     _end(measure_features(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
+
+
+@bench.command()
+def channels(
+    dataset: DatasetPath,
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """How many channels of the features each label space needs, also one that no model was trained for.
+
+    Example: semapix bench channels --dataset DATA/objects -o results/channels-objects
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.channels import ChannelsProtocol, measure_channels
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(ChannelsProtocol, "channels", protocol)
+    _end(measure_channels(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
+
+
+@bench.command()
+def machine_share(
+    dataset: DatasetPath,
+    out: Out,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Part of a data set in Parquet: test or train.", show_default="test"),
+    ] = None,
+    side: Annotated[
+        int | None,
+        typer.Option(min=16, max=4096, metavar="N", help="Pixels of the central square.", show_default="256"),
+    ] = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """What machines need of the smallest stream that people can look at.
+
+    Example: semapix bench machine-share --dataset DATA/kodak -o results/machine-share-kodak
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.machine_share import MachineShareProtocol, measure_machine_share
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(MachineShareProtocol, "machine-share", protocol, part=part, side=side)
+    _end(measure_machine_share(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
 
 
 @bench.command()

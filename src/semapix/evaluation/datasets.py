@@ -18,9 +18,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from semapix.errors import ArgumentError
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Dataset", "LabelSpace", "TestPicture", "open_dataset", "some_of"]
+from semapix.errors import ArgumentError
+from semapix.imaging import load, resize
+
+__all__ = ["Dataset", "LabelSpace", "TestPicture", "open_dataset", "some_of", "squeezed"]
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".ppm", ".bmp", ".tif", ".tiff"}
 
@@ -107,6 +111,12 @@ def some_of(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
     if limit is None or limit >= len(items):
         return items
     return [items[i * len(items) // limit] for i in range(limit)]
+
+
+def squeezed(picture: TestPicture, side: int | None) -> NDArray[np.uint8]:
+    """The pixels of a picture, uint8 (H, W, 3), resampled to a square of `side` pixels; as stored when None."""
+    pixels = load(picture.image).pixels
+    return pixels if side is None else resize(pixels, (side, side), "lanczos")
 
 
 def _from_parquet(folder: Path, tables: Sequence[Path]) -> Dataset:

@@ -40,6 +40,11 @@ class MachineCoder:
         self._bundle = bundle
         self._codec = CODECS[bundle.codec](bundle, OnnxGraphs(bundle, threads))
 
+    @property
+    def layers(self) -> int:
+        """How many machine layers a file has."""
+        return self._codec.machine_layers
+
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
         """A picture, uint8 (H, W, 3), as a .spix file without signal layers: the first bytes of every whole file."""
         return write(

@@ -3,7 +3,7 @@
 from semapix.tasks.calibration import fit_temperature, log_loss, probabilities
 from semapix.tasks.classification import Label, Labels, Task, top_labels
 from semapix.tasks.head import Head, TaughtTask, teach_task
-from semapix.tasks.linear import CrossValidated, LinearClassifier, fit_linear
+from semapix.tasks.linear import CrossValidated, LinearClassifier, fit_linear, fit_on_split
 from semapix.tasks.novelty import FOREIGN, evidence, evidence_quantiles, none_of_these
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "evidence",
     "evidence_quantiles",
     "fit_linear",
+    "fit_on_split",
     "fit_temperature",
     "log_loss",
     "none_of_these",

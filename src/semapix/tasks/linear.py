@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from semapix.errors import ArgumentError
 from semapix.tasks.calibration import log_loss
 
-__all__ = ["CrossValidated", "LinearClassifier", "fit_linear"]
+__all__ = ["CrossValidated", "LinearClassifier", "fit_linear", "fit_on_split"]
 
 Array = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -61,6 +61,26 @@ def fit_linear(features: Array, labels: Labels, classes: int) -> CrossValidated:
 
     Raises ArgumentError for labels out of range, for less than ten examples, and for a single class.
     """
+    _check(features, labels, classes)
+    fold = _folds(labels)
+    tried = {penalty: _held_out(features, labels, classes, penalty, fold) for penalty in _PENALTIES}
+    best = min(_PENALTIES, key=lambda penalty: log_loss(tried[penalty], labels))
+    return CrossValidated(_fit(features, labels, classes, best), tried[best], best)
+
+
+def fit_on_split(features: Array, labels: Labels, classes: int) -> LinearClassifier:
+    """As `fit_linear`, with one held-out fifth in place of five: for thousands of examples, where one tells enough."""
+    _check(features, labels, classes)
+    out = _folds(labels) == 0
+
+    def loss(penalty: float) -> float:
+        found = _fit(features[~out], labels[~out], classes, penalty)
+        return log_loss(found.scores(features[out]), labels[out])
+
+    return _fit(features, labels, classes, min(_PENALTIES, key=loss))
+
+
+def _check(features: Array, labels: Labels, classes: int) -> None:
     if len(features) < 2 * _FOLDS or len(features) != len(labels):
         raise ArgumentError(
             f"a linear head needs {2 * _FOLDS} examples or more, not {len(features)} with {len(labels)} labels"
@@ -69,10 +89,6 @@ def fit_linear(features: Array, labels: Labels, classes: int) -> CrossValidated:
         raise ArgumentError(f"labels ({labels.min()} to {labels.max()}) must lie between 0 and {classes - 1}")
     if labels.min() == labels.max():
         raise ArgumentError("a linear head needs examples of two classes or more, not of one")
-    fold = _folds(labels)
-    tried = {penalty: _held_out(features, labels, classes, penalty, fold) for penalty in _PENALTIES}
-    best = min(_PENALTIES, key=lambda penalty: log_loss(tried[penalty], labels))
-    return CrossValidated(_fit(features, labels, classes, best), tried[best], best)
 
 
 def _folds(labels: Labels) -> NDArray[np.int64]:

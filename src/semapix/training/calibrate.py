@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from semapix.tasks import evidence_quantiles, fit_temperature
+from semapix.training.augment import squeeze
 from semapix.training.run import labelled
 from semapix.training.scalable_model import TrainedScalable
 from semapix.training.systems.normalise import normalise
@@ -36,7 +37,7 @@ def calibrate(trained: TrainedScalable, data: Path) -> dict[str, Calibration]:
     _, held_out = labelled(trained.recipe, data)
     transform, answers = trained.transform, []
     for pictures, coarse, fine in DataLoader(held_out, batch_size=_BATCH):
-        main, duals = transform.lifting(normalise(pictures.float()))
+        main, duals = transform.lifting(normalise(squeeze(pictures.float(), trained.model.core_side)))
         decoded = trained.compression(transform.lifting, main, duals, torch.zeros_like(fine))
         answers.append((*transform.heads(decoded.machine), coarse, fine))
     coarse_logits, fine_logits, coarse, fine = (torch.cat(part).numpy() for part in zip(*answers, strict=True))

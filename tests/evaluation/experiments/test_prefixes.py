@@ -1,13 +1,21 @@
-"""Critical rate, and features against pictures."""
+"""Critical rate, features against pictures, and what machines need of streams for people."""
 
+import json
+
+import numpy as np
 import pytest
+from PIL import Image
 
 import semapix
 from semapix.errors import ArgumentError
 from semapix.evaluation.datasets import open_dataset
 from semapix.evaluation.experiments.critical_rate import CriticalRateProtocol, measure_critical_rate
 from semapix.evaluation.experiments.features import FeaturesProtocol, measure_features
+from semapix.evaluation.experiments.machine_share import MachineShareProtocol, measure_machine_share
+from semapix.evaluation.metrics import psnr
 from semapix.evaluation.protocol import load_protocol
+from semapix.evaluation.reference import REFERENCES
+from semapix.imaging import load, resize
 
 
 def test_every_prefix_is_decoded_and_asked(run, objects, tiny_bundle):
@@ -41,16 +49,23 @@ def test_features_stand_beside_pictures(run, objects):
     protocol = load_protocol(FeaturesProtocol, "features", **chosen)
     findings = measure_features(objects, protocol, run())
     points = {(p["of"], p["setting"], p["task"]): p for p in findings.record.results["points"]}
+    probes = {"probe of shade, s1", "probe of shade, s1 to s2"}
     assert set(points) == {
         (of, setting, task)
         for of, setting in (("features", 0), ("Semapix tiny", 5), ("JPEG", 10), ("JPEG", 90))
-        for task in ("coarse", "fine")
+        for task in ("coarse", "fine", *probes)
     }
     assert points["features", 0, "coarse"]["bpp"] < points["features", 0, "fine"]["bpp"]
     assert points["JPEG", 10, "fine"]["bpp"] < points["JPEG", 90, "fine"]["bpp"]
-    assert set(findings.record.results["uncoded"]) == {"coarse", "fine"}
-    ahead = findings.tables["Features less pictures at the lowest rate"]
-    assert [row[:2] for row in ahead[1:]] == [[c, t] for t in ("coarse", "fine") for c in ("Semapix tiny", "JPEG")]
+    assert set(findings.record.results["uncoded"]) == {"coarse", "fine", *probes}
+    lead = findings.tables["Features less pictures at equal rates, points"]
+    rows = {tuple(row[:2]): row[2:] for row in lead[1:]}
+    assert set(rows) == {(c, t) for t in ("coarse", "fine", *probes) for c in ("Semapix tiny", "JPEG")}
+    assert [float(cell) for cell in rows["JPEG", "fine"][:2]] == pytest.approx(
+        [points["features", 0, "fine"]["bpp"], points["JPEG", 10, "fine"]["bpp"]], abs=1e-3
+    )
+    caught = findings.tables["Bits per pixel at which pictures catch up with features"]
+    assert [row[:2] for row in caught[1:]] == [row[:2] for row in lead[1:]]
     assert {point["pictures"] for point in points.values()} == {10}
     table = findings.tables["Top-1, fine"]
     assert [row[0] for row in table[1:]] == ["features", "Semapix tiny", "JPEG"]
@@ -58,8 +73,64 @@ def test_features_stand_beside_pictures(run, objects):
     assert [bool(cell) for cell in table[3][3:]] == [low <= rate <= high for rate in protocol.rates]
 
 
+def test_squeezed_pictures_and_label_spaces_without_a_head(run, objects):
+    labels = json.loads((objects / "labels.json").read_text())
+    (objects / "labels.json").write_text(json.dumps({"shades": labels["shades"]}))
+    chosen = {"codecs": ["webp"], "settings": {"webp": [0, 80]}, "only": {}, "side": 32, "probe_layers": [2]}
+    findings = measure_features(objects, load_protocol(FeaturesProtocol, "features", **chosen), run())
+    table = findings.record.tables["pictures"]
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert {row["pixels"] for row in rows} == {32 * 32}
+    assert {row["task"] for row in rows} == {"probe of shade, s1 to s2"}
+    assert len(rows) == 12 * 4
+    first = open_dataset(objects).pictures[0]
+    pixels = resize(load(first.image).pixels, (32, 32), "lanczos")
+    sizes = {
+        (row["codec"], row["setting"].split(" ")[-1]): row["payload"] for row in rows if row["picture"] == first.name
+    }
+    webp = REFERENCES["webp"]
+    assert sizes["webp", "80"] == webp.payload(webp.encode(pixels, 80))
+    assert sizes["features", "0"] == len(semapix.encode(pixels, model=run().model).to_bytes(2))
+    assert findings.failures == []
+
+
+def test_machine_bytes_stand_against_the_smallest_stream(run, photos, tiny_bundle):
+    def psnr_of(stream, layers):
+        return psnr(np.asarray(semapix.open(stream.to_bytes(layers), tiny_bundle).image()), pixels)
+
+    with Image.open(photos / "1.png") as picture:
+        pixels = np.asarray(picture)[2:162, 8:168]
+    streams = [semapix.encode(pixels, quality=quality, model=tiny_bundle) for quality in range(1, 10)]
+    every = [(len(s.to_bytes(n)), psnr_of(s, n)) for s in streams for n in range(1, len(s.layers) + 1)]
+    wanted = float(np.median([found for _, found in every]))
+    protocol = load_protocol(MachineShareProtocol, "machine-share", psnr=wanted, side=160)
+    findings = measure_machine_share(photos, protocol, run())
+    rows = {row[0]: row[1:] for row in findings.record.tables["pictures"].rows}
+    size, quality, layers, reached, machine = rows["1.png"]
+    assert (size, reached) in [(a, pytest.approx(b)) for a, b in every]
+    assert reached >= wanted
+    assert size == len(streams[quality - 1].to_bytes(layers))
+    assert machine == {"coarse": len(streams[0].to_bytes(1)), "fine": len(streams[0].to_bytes(2))}
+    share = findings.record.results["tasks"]["fine"]
+    sizes = [row for row in rows.values() if row[0] is not None]
+    total = 100 * sum(row[4]["fine"] for row in sizes) / sum(row[0] for row in sizes)
+    assert share["share"] == pytest.approx(total)
+    assert [criterion.limit for criterion in findings.record.criteria] == [10, 10]
+
+
+def test_pictures_that_never_reach_it_are_counted(run, photos):
+    protocol = load_protocol(MachineShareProtocol, "machine-share", psnr=99.0)  # squeezed to 256x256
+    findings = measure_machine_share(photos, protocol, run())
+    assert findings.record.results == {"tasks": {}, "pictures": 3, "reached": 0}
+    assert (dict(findings.tables), dict(findings.plots)) == ({}, {})
+
+
 def test_refusals(run, photos):
-    with pytest.raises(ArgumentError, match="has no label space of model tiny"):
+    with pytest.raises(ArgumentError, match=r"holds no train\*\.parquet"):
+        measure_machine_share(photos, load_protocol(MachineShareProtocol, "machine-share", part="train"), run())
+    with pytest.raises(ArgumentError, match="jpeg has no machine layers"):
+        measure_machine_share(photos, load_protocol(MachineShareProtocol, "machine-share", model="jpeg"), run())
+    with pytest.raises(ArgumentError, match="has no labels"):
         measure_features(photos, load_protocol(FeaturesProtocol, "features"), run())
     with pytest.raises(ArgumentError, match="jpeg has no machine layers"):
         measure_critical_rate(photos, load_protocol(CriticalRateProtocol, "critical-rate", codecs=["jpeg"]), run())

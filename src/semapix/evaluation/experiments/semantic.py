@@ -8,19 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from semapix.errors import ArgumentError
 from semapix.evaluation.bootstrap import Interval, paired_difference
 from semapix.evaluation.datasets import Dataset, LabelSpace, TestPicture, open_dataset, some_of
-from semapix.evaluation.experiments._run import Run, bundles_of
+from semapix.evaluation.experiments._probes import (
+    KINDS,
+    MachineFeatures,
+    Question,
+    ask_probes,
+    machine_features,
+    prefix_name,
+)
+from semapix.evaluation.experiments._run import Run, bundles_of, merged
 from semapix.evaluation.findings import Findings
 from semapix.evaluation.machine import opened, rank_of
 from semapix.evaluation.records import Record, Table
-from semapix.evaluation.runner import Failure, Job, Outcome, Row, run_jobs
+from semapix.evaluation.runner import Failure, Job, Row, run_jobs
 from semapix.evaluation.tested import Tested, choose, own_tasks
 from semapix.imaging import load
-from semapix.tasks import fit_linear
 
 __all__ = ["SemanticProtocol", "measure_semantic"]
 
@@ -43,7 +49,6 @@ class _Work:
     picture: TestPicture
     model: Path
     tasks: Mapping[str, str]
-    probe_layers: tuple[int, ...]
 
 
 def measure_semantic(dataset: Path, protocol: SemanticProtocol, run: Run) -> Findings:
@@ -90,49 +95,46 @@ def _measure_codec(
     tasks = own_tasks(codec, data)
     model = codec.model
     assert model is not None
+    pictures = some_of(data.pictures, run.limit)
+    jobs = [
+        Job(
+            f"{picture.name}, {codec.name}",
+            _Work(picture, model, tasks),
+            ["semantic", codec.depends, picture.name, picture.digest, tasks, picture.columns],
+        )
+        for picture in pictures
+    ]
+    title = f"{codec.name} on {data.name}"
+    outcome = run_jobs(jobs if tasks else [], _measure, run.journal, processes=run.processes, title=title)
+    failures = list(outcome.failures)
+    rows = [{"codec": codec.name, **answer} for row in outcome.rows for answer in row["answers"]]
     probed = [space for space in data.spaces.values() if space.column not in tasks.values()]
-    layers = tuple(protocol.probe_layers) if probed else ()
-
-    def ask(pictures: Sequence[TestPicture], what: str, asked: Mapping[str, str]) -> Outcome:
-        jobs = [
-            Job(
-                f"{codec.name}, {picture.name}",
-                _Work(picture, model, asked, layers),
-                ["semantic", codec.depends, picture.name, picture.digest, asked, picture.columns, layers],
-            )
-            for picture in pictures
-        ]
-        title = f"{codec.name} on {what} of {data.name}"
-        return run_jobs(jobs, _measure, run.journal, processes=run.processes, title=title)
-
-    tests = ask(some_of(data.pictures, run.limit), "pictures", tasks)
-    failures = list(tests.failures)
-    rows = [{"codec": codec.name, **answer} for row in tests.rows for answer in row["answers"]]
-    if probed and tests.rows:
+    if probed and protocol.probe_layers:
         try:
-            learned = ask(some_of(open_dataset(data.folder, "train").pictures, run.limit), "training pictures", {})
-            failures += learned.failures
-            for space in probed:
-                for number in layers:
-                    rows += [{"codec": codec.name, **row} for row in _probe(space, number, learned.rows, tests.rows)]
+            training = some_of(open_dataset(data.folder, "train").pictures, run.limit)
         except ArgumentError as error:  # nothing to learn from; what tasks say stands
             failures.append(Failure(f"{codec.name}, probes", str(error)))
-    return rows, failures
+        else:
+            asked, failed = machine_features(pictures, codec, run, f"features, {data.name}")
+            learned, broken = machine_features(training, codec, run, f"features to learn from, {data.name}")
+            more, unlearned = _probe(probed, protocol.probe_layers, learned, asked, run)
+            rows += [{"codec": codec.name, **row} for row in more]
+            failures += [*failed, *broken, *unlearned]
+    return rows, merged(failures)
 
 
 def _measure(task: _Work) -> list[Row]:
-    """One picture: the answers of all tasks, and features for probes."""
+    """One picture: the answers of all tasks."""
     coder, picture = opened(task.model), task.picture
     pixels = load(picture.image).pixels
     coded = coder.encode(pixels)
-    columns = {key: value for key, value in picture.columns.items() if isinstance(value, (int, str))}
-    common = {"picture": picture.name, "columns": columns}
     answers = []
     for name, column in task.tasks.items():
         look, label = coder.look(coded, name), picture.columns[column]
         answers.append(
             {
-                **common,
+                "picture": picture.name,
+                "columns": _plain(picture),
                 "task": name,
                 "label": label,
                 "bytes": look.bytes_read,
@@ -141,48 +143,66 @@ def _measure(task: _Work) -> list[Row]:
                 "best": int(np.argmax(look.scores)),
             }
         )
-    features = {}
-    for layers in task.probe_layers:
-        decoded = coder.features(coded, layers)
-        whole = coder.uncoded_features(pixels)[: len(decoded)]
-        features[str(layers)] = {
-            "bytes": coder.prefix_bytes(coded, layers),
-            "decoded": [round(float(x), 4) for x in decoded.ravel()],
-            "uncoded": [round(float(x), 4) for x in whole.ravel()],
-        }
-    return [{**common, "answers": answers, "features": features}]
+    return [{"answers": answers}]
 
 
-def _probe(space: LabelSpace, layers: int, learned: Sequence[Row], tests: Sequence[Row]) -> list[Row]:
-    """Answers of two probes, one trained and asked on decoded features, the other on uncoded ones."""
+def _plain(picture: TestPicture) -> dict[str, int | str]:
+    """What the data set says of a picture, as far as JSON holds it."""
+    return {key: value for key, value in picture.columns.items() if isinstance(value, (int, str))}
 
-    def features(rows: Sequence[Row], kind: str) -> NDArray[np.float32]:
-        return np.array([row["features"][str(layers)][kind] for row in rows], np.float32)
 
-    def labels(rows: Sequence[Row]) -> NDArray[np.int64]:
-        return np.array([row["columns"][space.column] for row in rows], np.int64)
-
-    scores = {
-        kind: fit_linear(features(learned, kind), labels(learned), len(space.names)).classifier.scores(
-            features(tests, kind)
-        )
-        for kind in ("decoded", "uncoded")
+def _probe(
+    spaces: Sequence[LabelSpace],
+    prefixes: Sequence[int],
+    learned: MachineFeatures,
+    asked: MachineFeatures,
+    run: Run,
+) -> tuple[list[Row], list[Failure]]:
+    """Answers of two probes for each label space and prefix, one for decoded features, the other for uncoded ones."""
+    if not asked.pictures or not learned.pictures:
+        return [], []
+    sorts = {
+        (space.column, layers): f"probe of {space.column}, {prefix_name(layers)}"
+        for space in spaces
+        for layers in prefixes
     }
-    return [
-        {
-            "picture": row["picture"],
-            "columns": row["columns"],
-            "task": f"probe of {space.column}, s1 to s{layers}" if layers > 1 else f"probe of {space.column}, s1",
-            "label": label,
-            "bytes": row["features"][str(layers)]["bytes"],
-            "rank": rank_of(label, decoded),
-            "rank_uncoded": rank_of(label, uncoded),
-            "best": int(np.argmax(decoded)),
-        }
-        for row, label, decoded, uncoded in zip(
-            tests, labels(tests).tolist(), scores["decoded"], scores["uncoded"], strict=True
+    questions = [
+        Question(
+            f"{sorts[space.column, layers]}, {kind}",
+            len(space.names),
+            learned.first(learned.channels[layers - 1], kind),
+            learned.labels(space),
+            asked.first(asked.channels[layers - 1], kind),
+            asked.labels(space),
         )
+        for space in spaces
+        for layers in prefixes
+        for kind in KINDS
     ]
+    answers, failures = ask_probes(questions, run)
+    rows = []
+    for space in spaces:
+        for layers in prefixes:
+            task = sorts[space.column, layers]
+            coded, whole = (answers.get(f"{task}, {kind}") for kind in KINDS)
+            if coded is None or whole is None:
+                continue
+            rows += [
+                {
+                    "picture": picture.name,
+                    "columns": _plain(picture),
+                    "task": task,
+                    "label": picture.columns[space.column],
+                    "bytes": int(sizes[layers - 1]),
+                    "rank": rank,
+                    "rank_uncoded": rank_uncoded,
+                    "best": best,
+                }
+                for picture, sizes, rank, rank_uncoded, best in zip(
+                    asked.pictures, asked.sizes, coded.ranks, whole.ranks, coded.best, strict=True
+                )
+            ]
+    return rows, failures
 
 
 def _figures(rows: Sequence[Row], apart: str | None) -> list[dict[str, Any]]:
