@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from semapix.errors import ArgumentError
+from semapix.evaluation.experiments.channels import ChannelsProtocol
 from semapix.evaluation.experiments.complexity import ComplexityProtocol
 from semapix.evaluation.experiments.critical_rate import CriticalRateProtocol
 from semapix.evaluation.experiments.features import FeaturesProtocol
 from semapix.evaluation.experiments.judge import JudgeProtocol
 from semapix.evaluation.experiments.labels import LabelsProtocol
+from semapix.evaluation.experiments.machine_share import MachineShareProtocol
 from semapix.evaluation.experiments.semantic import SemanticProtocol
 from semapix.evaluation.experiments.signal import SignalProtocol
 from semapix.evaluation.experiments.speed import SpeedProtocol
@@ -22,11 +24,13 @@ from semapix.evaluation.published import published_curves
 from semapix.evaluation.tested import choose
 
 KINDS = {
+    "channels": ChannelsProtocol,
     "complexity": ComplexityProtocol,
     "critical-rate": CriticalRateProtocol,
     "features": FeaturesProtocol,
     "judge": JudgeProtocol,
     "labels": LabelsProtocol,
+    "machine-share": MachineShareProtocol,
     "semantic": SemanticProtocol,
     "signal": SignalProtocol,
     "speed": SpeedProtocol,
@@ -48,7 +52,8 @@ def test_every_protocol_that_ships_has_its_dataclass():
 @pytest.mark.parametrize("name", KINDS)
 def test_codecs_and_settings_of_protocols_exist(name):
     protocol = load_protocol(KINDS[name], name)
-    assert hasattr(protocol, "codecs") == (name not in ("complexity", "labels", "teach", "transforms"))
+    without = ("channels", "complexity", "labels", "machine-share", "teach", "transforms")
+    assert hasattr(protocol, "codecs") == (name not in without)
     codecs, missing = choose(getattr(protocol, "codecs", []), getattr(protocol, "settings", {}))
     assert missing == []
     assert set(getattr(protocol, "settings", {})) <= {codec.name for codec in codecs}

@@ -112,7 +112,7 @@ class LatentModel:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> LatentModel:
         """The inverse of `to_arrays`; other arrays are passed over."""
         carry = _part(arrays, "carry")
-        groups = []
+        groups: list[LatentGroup] = []
         while part := _part(arrays, f"group{len(groups)}"):
             groups.append(LatentGroup.from_arrays(part))
         return cls(

@@ -157,6 +157,7 @@ def export_scalable(
             "latents": sum(model.outer_groups),
             "groups": len(model.outer_groups),
             "split_pixels": model.outer_split_pixels,
+            "error_weight": model.outer_error_weight,
             "levels": OUTER_LEVELS,
             "factor": OUTER_FACTOR,
             "stride": OUTER_STRIDE,

@@ -75,6 +75,8 @@ class ScalableModel:
     """Channels of the state of the outer unit's entropy model."""
     outer_hyper: int
     """Hyper-latent channels of the outer unit at 1/32 resolution."""
+    outer_error_weight: float
+    """What a squared error of 1 in a latent of the outer unit costs in bits, to an encoder that rounds it."""
     outer_split_pixels: int
     """Outer scales of fewer pixels have one sub-layer: each one costs some seven bytes."""
 

@@ -26,7 +26,6 @@ from semapix.graphs import OnnxGraphs
 __all__ = ["ComplexityProtocol", "measure_complexity"]
 
 SCALE = 512  # side of the picture that `outer` is counted with, in pixels
-STRIDE = 16  # pixels for one latent position of `outer`
 
 
 _PARTS = (("predict.", ""), ("", ".analysis"), ("", ".entropy"), ("", ".synthesis"))
@@ -41,21 +40,21 @@ class Modules:
         self.layers = [f"s{number + 1}" for number in range(len(core["band_shapes"]))]
         self.tasks: list[dict[str, Any]] = bundle.manifest["tasks"]
         self.core_pixels: int = core["side"] ** 2
+        self.positions: int = SCALE // bundle.manifest["outer"].get("stride", 16)  # of the outer unit's latent, a side
         self.cost: dict[str, Cost] = {}
         for name in bundle.graph_names:
             content = bundle.graph(name)
             self.cost[name] = graph_cost(content, self.shapes(content))
         for layer, (_, height, width) in zip(self.layers, core["latent_shapes"], strict=True):
             self.cost[f"{layer}.entropy"] = entropy_cost(bundle.arrays(layer), height, width)
-        self.cost["outer.entropy"] = entropy_cost(bundle.arrays("outer"), SCALE // STRIDE, SCALE // STRIDE)
+        self.cost["outer.entropy"] = entropy_cost(bundle.arrays("outer"), self.positions, self.positions)
 
-    @staticmethod
-    def shapes(content: bytes) -> list[list[int]]:
+    def shapes(self, content: bytes) -> list[list[int]]:
         """The shapes of a graph's inputs; where they are free, those of a scale of SCALE x SCALE pixels."""
         shapes = []
         for entry in onnx.load_model_from_string(content).graph.input:
             sizes = [dimension.dim_value for dimension in entry.type.tensor_type.shape.dim]
-            side = SCALE if sizes[1] == 3 else SCALE // STRIDE
+            side = SCALE if sizes[1] == 3 else self.positions
             shapes.append([size or side for size in sizes])
         return shapes
 
@@ -122,7 +121,7 @@ def measure_complexity(protocol: ComplexityProtocol, run: Run) -> Findings:
         "encode an outer scale": modules.kmac(["outer.analysis", "outer.hyper", "outer.entropy"]),
         "decode an outer scale": modules.kmac(["outer.entropy", "outer.synthesis"]),
     }
-    seconds = _seconds(bundle, protocol)
+    seconds = _seconds(bundle, modules, protocol)
     table = [["module", "parameters", "kMAC / pixel", "of", "ms"]]
     for name in modules.in_order:
         cost, of = modules.cost[name], "scale" if name.startswith("outer.") else "core"
@@ -164,12 +163,12 @@ def measure_complexity(protocol: ComplexityProtocol, run: Run) -> Findings:
     )
 
 
-def _seconds(bundle: Bundle, protocol: ComplexityProtocol) -> dict[str, float]:
+def _seconds(bundle: Bundle, modules: Modules, protocol: ComplexityProtocol) -> dict[str, float]:
     """Median time of each graph; graphs run in turn, so that whatever else happens meets all of them."""
     graphs = OnnxGraphs(bundle, protocol.threads)
     random = np.random.default_rng(0)
     inputs = {
-        name: [random.standard_normal(shape).astype(np.float32) for shape in Modules.shapes(bundle.graph(name))]
+        name: [random.standard_normal(shape).astype(np.float32) for shape in modules.shapes(bundle.graph(name))]
         for name in bundle.graph_names
     }
     times: dict[str, list[float]] = {name: [] for name in inputs}

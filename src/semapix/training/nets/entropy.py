@@ -107,7 +107,6 @@ class _Group(nn.Module):
 
     def __init__(self, latents: int, features: int) -> None:
         super().__init__()
-        self.latents = latents
         self.first = FixedNetwork(
             FixedConv(features, features, 1, relu=True), FixedConv(features, 2 * latents, 1, relu=False)
         )
@@ -158,6 +157,7 @@ class LatentCoder(nn.Module):
         if carried:
             larger = [FixedConv(carried, 4 * features, 3, relu=False), nn.PixelShuffle(2)]
             self.carry = FixedNetwork(*(larger if enlarge else [FixedConv(carried, features, 1, relu=False)]))
+        self.sizes = list(groups)
         self.groups = nn.ModuleList(_Group(latents, features) for latents in groups)
 
     def forward(
@@ -186,7 +186,7 @@ class LatentCoder(nn.Module):
         first = torch.from_numpy(anchors(height, width)).to(latent.device)
         decoded: list[Tensor] = []
         bits = torch.zeros_like(hyper_bits)
-        for group, part in zip(self.groups, torch.split(latent, [g.latents for g in self.groups], dim=1), strict=True):
+        for group, part in zip(self.groups, torch.split(latent, self.sizes, dim=1), strict=True):
             half, bits_first = self._pass(part, group.first(state), first)
             seen = torch.cat([state, group.context(half)], dim=1)
             rest, bits_second = self._pass(part, group.second(seen), ~first)

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 __all__ = ["RIVALS", "PlainNetwork", "ReversibleNetwork"]
 
-_PLAIN_WIDTHS = (32, 64, 112, 176, 256)
-_REVERSIBLE_WIDTHS = (16, 28, 48, 48, 32)
+_PLAIN_WIDTHS = (47, 95, 168, 256, 380)
+_REVERSIBLE_WIDTHS = (28, 52, 86, 86, 56)
 
 
 class _ResidualBlock(nn.Module):
