@@ -24,10 +24,10 @@ def test_demo_leaves_a_file_and_one_picture(run, tiny_bundle, tmp_path):
     truths = ["building or structure", "beacon"]
     for (task, label), truth, end in zip(labels, truths, ends, strict=False):
         assert [task, *label.name.split(), f"{label.probability:.0%}", *truth.split(), f"{end}"] in rows
-    assert ["s1", str(ends[0]), f"{ends[0] / ends[-1]:.1%}"] in rows
-    shown = (2, 7, (7 + len(ends)) // 2, len(ends))
-    for count in shown:
-        assert ["s1", "to", f"s{count}", f"{ends[count - 1]:,}", f"{ends[count - 1] / ends[-1]:.1%}"] in rows
+    points = stream.cut_points
+    preview = [point.bytes for point in points].index(ends[-2])
+    for point in (points[0], points[1], points[preview], points[preview + 1], points[-1]):
+        assert [point.name, f"{point.bytes:,}", f"{point.bytes / ends[-1]:.1%}"] in rows
     assert rows[-1] == ["All", "in", "one", "picture:", str(out / "demo.png")]
     with Image.open(out / "demo.png") as poster:
         assert poster.format == "PNG"

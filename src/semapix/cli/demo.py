@@ -20,7 +20,6 @@ __all__ = ["demo"]
 
 _PHOTO = "lighthouse.png"
 _TRUTH = {"coarse": "building or structure", "fine": "beacon"}
-_CORE_LAYERS = 7
 
 
 def demo(
@@ -84,16 +83,18 @@ def _decode(coded: Path, bundle: Bundle, known: dict[int, str]) -> list[Panel]:
     import semapix
     from semapix.cli._poster import Panel
 
-    rows = [("layers", "bytes", "of the file")]
+    rows = [("up to", "bytes", "of the file")]
     panels = []
     stream = semapix.open(coded, bundle)
-    total = len(stream.layers)
-    for count in (1, 2, _CORE_LAYERS, (_CORE_LAYERS + total) // 2, total):
-        prefix = stream.to_bytes(count)
-        layers, size = "s1" if count == 1 else f"s1 to s{count}", f"{len(prefix):,}"
-        rows.append((layers, size, f"{len(prefix) / stream.bytes_total:.1%}"))
+    points = stream.cut_points
+    preview = next(i for i, point in enumerate(points) if point.bytes == stream.layers[-2].end)
+    for point in (points[0], points[1], points[preview], points[preview + 1], points[-1]):
+        prefix = stream.to_bytes(max_bytes=point.bytes)
+        size = f"{len(prefix):,}"
+        rows.append((point.name, size, f"{len(prefix) / stream.bytes_total:.1%}"))
         picture = semapix.open(prefix, bundle).image()
-        panels.append(Panel(f"first {size} bytes ({layers})", picture, [known[n] for n in known if n <= count]))
+        labels = [label for layers, label in known.items() if stream.layers[layers - 1].end <= point.bytes]
+        panels.append(Panel(f"first {size} bytes (up to {point.name})", picture, labels))
     say("What people see, from the first bytes of the same file:")
     say(table(rows) + "\n")
     return panels
