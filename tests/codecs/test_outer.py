@@ -1,5 +1,7 @@
 """Outer scales: their sizes, and results that do not depend on the tiling."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -15,20 +17,23 @@ from tests.pictures import picture
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "factor", "sizes"),
+    ("width", "height", "factor", "widest", "sizes"),
     [
-        (64, 64, 8, []),
-        (1, 1, 8, []),
-        (65, 3, 8, [(65, 3)]),
-        (512, 512, 8, [(512, 512)]),
-        (768, 512, 8, [(96, 64), (768, 512)]),
-        (513, 100, 8, [(65, 13), (513, 100)]),
-        (768, 512, 2, [(96, 64), (192, 128), (384, 256), (768, 512)]),
-        (257, 100, 2, [(65, 25), (129, 50), (257, 100)]),
+        (64, 64, 8, 2, []),
+        (1, 1, 8, 2, []),
+        (65, 3, 8, 2, [(65, 3)]),
+        (768, 512, 8, 2, [(96, 64), (768, 512)]),
+        (1024, 100, 8, 2, [(128, 13), (1024, 100)]),
+        (1032, 100, 8, 2, [(64, 7), (129, 13), (1032, 100)]),
+        (512, 512, 8, 2, [(64, 64), (512, 512)]),
+        (512, 512, 8, math.inf, [(512, 512)]),
+        (200, 300, 8, 2, [(43, 64), (200, 300)]),
+        (768, 512, 2, math.inf, [(96, 64), (192, 128), (384, 256), (768, 512)]),
+        (257, 100, 2, math.inf, [(65, 25), (129, 50), (257, 100)]),
     ],
 )
-def test_sizes_grow_by_a_factor_from_the_core_on(width, height, factor, sizes):
-    assert scale_sizes(width, height, 64, factor) == sizes
+def test_sizes_grow_from_the_core_on(width, height, factor, widest, sizes):
+    assert scale_sizes(width, height, 64, factor, widest) == sizes
 
 
 def test_tiles_do_not_show(tiny_trained, monkeypatch, tmp_path):

@@ -6,6 +6,7 @@ cover the unit's field of view, so that the result does not depend on the tiling
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,16 +27,19 @@ Pixels = NDArray[np.uint8]
 _TILE = 1024
 
 
-def scale_sizes(width: int, height: int, side: int, factor: int) -> list[tuple[int, int]]:
+def scale_sizes(width: int, height: int, side: int, factor: int, widest: float) -> list[tuple[int, int]]:
     """Width and height of the outer scales, smallest first.
 
-    The last is the full size, each one before is smaller by `factor`, rounded up; the first is the only one that fits
-    into `factor` times the core's side. A picture that fits into the core has none.
+    The last is the full size, each one before is smaller by `factor`, rounded up; a picture that fits into the core has
+    none. Where the smallest one's larger side is more than `widest` times the core's, one that just fits into the core
+    comes before it: far larger scales want a better base than the core is.
     """
     sizes: list[tuple[int, int]] = []
     while max(width, height) > side:
         sizes.insert(0, (width, height))
         width, height = -(-width // factor), -(-height // factor)
+    if sizes and (largest := max(sizes[0])) > widest * side:
+        sizes.insert(0, (-(-sizes[0][0] * side // largest), -(-sizes[0][1] * side // largest)))
     return sizes
 
 
@@ -51,6 +55,7 @@ class OuterCodec:
         self._margin: int = outer["margin"]
         # What bundles of version 0.1 do not state is as it was then.
         self.factor: int = outer.get("factor", 2)
+        self.widest: float = outer.get("widest", math.inf)
         self._stride: int = outer.get("stride", 16)  # pixels for one latent position
         self._groups: int = outer.get("groups", 1)
         self._error_weight: float | None = outer.get("error_weight")
@@ -69,8 +74,11 @@ class OuterCodec:
     ) -> list[list[bytes]]:
         """The sub-layers of each scale, smallest first, from the picture (H, W, 3) and the decoded core."""
         scales = [pixels]
-        while len(scales) < len(sizes):
-            scales.insert(0, reduce(scales[0], self.factor))
+        for size in reversed(sizes[:-1]):
+            smaller = reduce(scales[0], self.factor)
+            if smaller.shape[1::-1] != size:  # the base does not lie a factor below
+                smaller = resize(scales[0], size, "lanczos")
+            scales.insert(0, smaller)
         written = []
         for number, (scale, size) in enumerate(zip(scales, sizes, strict=True)):
             above = len(sizes) - 1 - number

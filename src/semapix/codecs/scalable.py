@@ -59,12 +59,13 @@ class Scalable(Codec):
         return int(self._bundle.manifest["core"]["levels"]) + MACHINE_LAYERS
 
     def _sizes(self, info: PictureInfo) -> list[tuple[int, int]]:
-        return scale_sizes(info.width, info.height, int(self._bundle.manifest["core"]["side"]), self._outer.factor)
+        side = int(self._bundle.manifest["core"]["side"])
+        return scale_sizes(info.width, info.height, side, self._outer.factor, self._outer.widest)
 
     def _core_level(self, info: PictureInfo) -> int:
         """Quality level of s3 to s7: under outer scales finer, for all of them rest on the core."""
         finer = int(self._bundle.manifest["core"]["finer_under_scales"]) if self._sizes(info) else 0
-        return min(info.quality - 1 + finer, self._core.qualities - 1)
+        return min(max(info.quality - 1 + finer, 0), self._core.qualities - 1)
 
     def layer_count(self, info: PictureInfo) -> int:
         return self._core_layers + len(self._sizes(info))

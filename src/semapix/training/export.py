@@ -156,6 +156,7 @@ def export_scalable(
         "outer": {
             "latents": sum(model.outer_groups),
             "groups": len(model.outer_groups),
+            "widest": model.outer_widest,
             "split_pixels": model.outer_split_pixels,
             "error_weight": model.outer_error_weight,
             "levels": OUTER_LEVELS,

@@ -60,9 +60,11 @@ class ScalableModel:
     predictor_channels: int
     """Channels inside of the prediction units and of the post-processing unit."""
     core_finer_under_scales: int
-    """Quality levels by which s3 to s7 are coded more finely when outer scales rest on them."""
+    """Quality levels by which s3 to s7 are coded more finely (less if negative) when outer scales rest on them."""
     outer_finer_by_scale: int
     """Quality levels by which each outer scale is coded more finely than the next larger one."""
+    outer_widest: float
+    """How many times larger than the core the smallest outer scale may be; beyond, one of the core's size is added."""
     outer_channels: int
     """Channels of the outer unit at 1/8 resolution."""
     outer_inner: list[int]
