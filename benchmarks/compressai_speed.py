@@ -38,6 +38,8 @@ library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 import types
 class Anything(types.ModuleType):
     def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
         return type(name, (), {})
 for name in ("torchvision", "torchvision.transforms", "torchvision.datasets", "torchvision.io"):
     sys.modules[name] = Anything(name)

@@ -46,6 +46,8 @@ class OnnxGraphs:
         self._bundle = bundle
         self._options = onnxruntime.SessionOptions()
         self._options.log_severity_level = 3
+        # Idle threads of one graph must not keep cores from other graphs, and from the integer networks' products.
+        self._options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is None:
             threads = _threads_wanted()
         if threads is not None:
