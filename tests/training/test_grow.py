@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from semapix.errors import ArgumentError
 from semapix.training.grow import grown_lifting
 from semapix.training.nets.lifting import Lifting
 
@@ -43,7 +44,7 @@ def test_new_channels_learn() -> None:
 
 def test_smaller_is_refused() -> None:
     small = _used([8], [2])
-    with pytest.raises(ValueError, match="extraction layers"):
+    with pytest.raises(ArgumentError, match="extraction layers"):
         grown_lifting(small.state_dict(), [2], Lifting([8], [1]))
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ArgumentError, match="shape"):
         grown_lifting(small.state_dict(), [2], Lifting([6], [2]))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -53,6 +54,14 @@ def test_other_labels_get_new_heads_on_the_old_transform(tiny_bundle, training_d
     assert change("transform.lifting.steps.0.predict.0.weight") < 0.01
     train(load_recipe("scalable-tiny"), "lcnet", data, run, steps=1)
     assert load_scalable(run).coarse_names[0] == "something else"
+
+
+@pytest.mark.parametrize(("stage", "change"), [("outer", {"outer_channels": 20}), ("lcnet", {"unit_channels": 9})])
+def test_only_a_transform_can_grow(stage, change, tiny_bundle, training_data, tmp_path):
+    recipe = load_recipe("scalable-tiny")
+    larger = replace(recipe, model=replace(recipe.model, **change))
+    with pytest.raises(ArgumentError, match="recipe scalable-tiny has other networks than the model to start from"):
+        train(larger, stage, training_data, tmp_path, steps=1, start=Bundle(tiny_bundle))
 
 
 def test_checkpoints_are_not_replaced(tiny_bundle, tmp_path):

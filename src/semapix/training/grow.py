@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from semapix.errors import ArgumentError
 from semapix.training.nets.lifting import Lifting
 
 __all__ = ["grown_lifting"]
@@ -23,7 +24,7 @@ def grown_lifting(old: dict[str, Tensor], old_depth: Sequence[int], lifting: Lif
 
     `old_depth`: feature extraction layers of the smaller one at each level. Layers that it lacks become identities
     behind its last ReLU; channels that it lacks keep their random weights, and what reads them starts at zero.
-    Raises ValueError when `lifting` is narrower or shallower somewhere.
+    Raises ArgumentError when `lifting` is narrower or shallower somewhere.
     """
     state = {key: value.clone() for key, value in lifting.state_dict().items()}
     for level, (step, before) in enumerate(zip(lifting.steps, old_depth, strict=True)):
@@ -32,7 +33,9 @@ def grown_lifting(old: dict[str, Tensor], old_depth: Sequence[int], lifting: Lif
             start = f"steps.{level}.{name}."
             depth = (len(network) - 2) // _STAGES
             if depth < before:
-                raise ValueError(f"level {level + 1} has {depth} extraction layers; the smaller transform has {before}")
+                raise ArgumentError(
+                    f"level {level + 1} has {depth} extraction layers; the smaller transform has {before}"
+                )
             shrink_before, shrink = 1 + _STAGES * before, 1 + _STAGES * depth
             for layer in range(before, depth):
                 _identity(state, f"{start}{1 + _STAGES * layer}.", f"{start}{2 + _STAGES * layer}.")
@@ -53,7 +56,9 @@ def _place(state: dict[str, Tensor], key: str, old: Tensor) -> None:
     """Put a smaller tensor into the first channels of a larger one; what those read beyond it becomes zero."""
     new = state[key]
     if any(a < b for a, b in zip(new.shape, old.shape, strict=True)):
-        raise ValueError(f"{key} has the shape {tuple(new.shape)}, the smaller transform {tuple(old.shape)}")
+        raise ArgumentError(
+            f"{key} has the shape {tuple(new.shape)}, in the model to start from {tuple(old.shape)}; it can only grow"
+        )
     if old.ndim == 4:
         with torch.no_grad():
             new[: old.shape[0]] = 0

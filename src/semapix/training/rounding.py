@@ -6,6 +6,8 @@ few numbers stay as they are. Rounding the rounded changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -27,11 +29,12 @@ SMALL = 64
 _STEPS = 127
 
 
+@dataclass(frozen=True, eq=False)
 class Quantised:
-    """Eight-bit `values`, int8, and the `scale` of each slice of the first axis, float32, shaped to multiply them."""
+    """Eight-bit `values`, -127 to 127, and the `scale` of each slice of the first axis, shaped to multiply them."""
 
-    def __init__(self, values: NDArray[np.int8], scale: NDArray[np.float32]) -> None:
-        self.values, self.scale = values, scale
+    values: NDArray[np.int8]
+    scale: NDArray[np.float32]
 
     @property
     def weight(self) -> NDArray[np.float32]:

@@ -108,7 +108,18 @@ def _start_from_weights(system: BudgetedStage, state: dict[str, Any], training: 
     """Take the weights of a restored model, as far as the recipe's networks have them.
 
     A transform grows when the recipe's is larger; heads of other label spaces and a frozen transform are passed over.
+    Raises ArgumentError when weights do not fit the recipe's networks.
     """
+    try:
+        _take_weights(system, state, training)
+    except RuntimeError as error:  # how PyTorch says that a shape differs
+        raise ArgumentError(
+            f"recipe {system.recipe.name} has other networks than the model to start from "
+            f"({' '.join(str(error).split())}); only a transform can grow, all else must keep its sizes"
+        ) from None
+
+
+def _take_weights(system: BudgetedStage, state: dict[str, Any], training: IterableDataset[Any]) -> None:
     weights = state["state_dict"]
     if isinstance(system, OuterSystem):
         trained, wanted = state["recipe"]["outer"], system.recipe.outer
