@@ -35,7 +35,7 @@ def encode(
             "-q",
             min=1,
             max=9,
-            help="Bits for people: 1 is about 0.1 bits per pixel, 5 (the default) is 0.5, 9 is 1.2.",
+            help="Bits for people: 1 is about 0.1 bits per pixel, 5 (the default) is 0.5, 9 is 1.6.",
             show_default=False,
         ),
     ] = None,
