@@ -14,11 +14,13 @@ import pytest
 from PIL import Image
 
 from semapix.codecs import CODECS
-from semapix.training.calibrate import calibrate
-from semapix.training.export import export_scalable
+from semapix.training.export import export
 from semapix.training.recipe import load_recipe
-from semapix.training.run import STAGES, train
-from semapix.training.scalable_model import TrainedScalable, load_scalable
+from semapix.training.run import train
+from semapix.training.scalable.calibrate import calibrate
+from semapix.training.scalable.export import export_scalable
+from semapix.training.scalable.model import TrainedScalable, load_scalable
+from semapix.training.systems import SYSTEMS
 from tests.pictures import picture
 from tests.planes import Planes, save_planes
 
@@ -56,7 +58,7 @@ def training_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_run(training_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder with the checkpoints of two steps of each stage of the tiny recipe."""
     folder = tmp_path_factory.mktemp("runs")
-    for stage in STAGES:
+    for stage in SYSTEMS["scalable"].stages:
         train(load_recipe("scalable-tiny"), stage, training_data, folder, steps=2)
     return folder
 
@@ -73,6 +75,20 @@ def tiny_bundle(tiny_trained: TrainedScalable, tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp("bundle") / "tiny.spxm"
     export_scalable(tiny_trained, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_bundles(tiny_bundle: Path, training_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny model of each system as a bundle, by the system's name."""
+    bundles = {"scalable": tiny_bundle}
+    for system in SYSTEMS:
+        if system not in bundles:
+            run, recipe = tmp_path_factory.mktemp(system), load_recipe(f"{system}-tiny")
+            for stage in SYSTEMS[system].stages:
+                train(recipe, stage, training_data, run, steps=2)
+            bundles[system] = run / f"{system}.spxm"
+            export(run, bundles[system], training_data)
+    return bundles
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,13 @@ class Planes(Codec):
     def layer_count(self, info: PictureInfo) -> int:
         return self.machine_layers + len(SUBLAYERS)
 
-    def encode(self, pixels: NDArray[np.uint8], quality: int) -> Layers:
+    def encode(
+        self,
+        pixels: NDArray[np.uint8],
+        quality: int,
+        variant: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Layers:
         planes = [
             np.packbits(pixels[:, :, channel] >> bit & 1).tobytes() if bit > 8 - quality else b""
             for bit in range(7, -1, -1)
@@ -48,7 +55,7 @@ class Planes(Codec):
         signal = [planes[start : start + count] for start, count in zip(starts, SUBLAYERS, strict=False)]
         return Layers(self.encode_machine(pixels).machine, signal)
 
-    def encode_machine(self, pixels: NDArray[np.uint8]) -> Layers:
+    def encode_machine(self, pixels: NDArray[np.uint8], variant: str | None = None) -> Layers:
         means = pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
         return Layers([bytes([int(means.mean())]), means.tobytes()], [])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import index
 
 import numpy as np
@@ -23,23 +24,28 @@ _STRIP = 256  # rows that are compared at once
 
 def encode(
     image: ImageLike,
-    codec: str = "scalable",
+    codec: str | None = None,
     quality: int | None = None,
     model: ModelLike | None = None,
     *,
     max_bytes: int | None = None,
+    variant: str | None = None,
+    labels: Sequence[str] | None = None,
 ) -> Stream:
     """Code a picture.
 
     `image`: a path, a Pillow image, encoded bytes, or a uint8 array (H, W, 3). `quality`: 1 to 9, by default 5; the
     shipped model takes about 0.1 bits per pixel of the Kodak pictures at 1, 0.5 at 5, 1.6 at 9. `model`: name or path
-    of a bundle; by default the one that ships for the codec.
+    of a bundle; by default the one that ships for the codec. `codec`: by default the model's, `scalable` without one.
 
     `max_bytes`: in place of a quality, the most bytes that the file may have. Two files are made, the one of the
     highest quality that fits and the one of the next quality, cut to `max_bytes`; they are decoded, and the one with
     the smaller squared error is kept. It may be shorter than `max_bytes`. Sizes must rise with quality; that takes
     about five times as long as one quality does. The ICC profile is kept if there is room left for it, and so is the
     EXIF block.
+
+    `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
+    features). `labels`: for `pre`, labels of your own in place of the model's, 1 to 5 names of its classes or groups.
 
     Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality or codec out of range, for a
     quality beside `max_bytes`, and when the first cut point of the file lies behind `max_bytes`.
@@ -50,16 +56,18 @@ def encode(
             raise ArgumentError(
                 f"quality (={quality}) and max_bytes (={max_bytes}) exclude each other; give one of them"
             )
-        return _encode_within(load(image), bundle, index(max_bytes))
+        return _encode_within(load(image), bundle, index(max_bytes), variant, labels)
     quality = QUALITY if quality is None else index(quality)
     if quality not in range(1, QUALITIES + 1):
         raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
     picture = load(image)
-    layers = open_codec(bundle).encode(picture.pixels, quality)
+    layers = open_codec(bundle).encode(picture.pixels, quality, variant, labels)
     return _stream(picture, bundle, quality, layers, _metadata(picture))
 
 
-def _encode_within(picture: Picture, bundle: Bundle, max_bytes: int) -> Stream:
+def _encode_within(
+    picture: Picture, bundle: Bundle, max_bytes: int, variant: str | None, labels: Sequence[str] | None
+) -> Stream:
     """The better one of two files of at most `max_bytes` bytes: a whole one, and one of the next quality, cut."""
     codec = open_codec(bundle)
     fits, exceeds = 0, QUALITIES + 1  # the highest quality known to fit, the lowest known not to
@@ -67,7 +75,7 @@ def _encode_within(picture: Picture, bundle: Bundle, max_bytes: int) -> Stream:
     files: dict[int, Stream] = {}
     while exceeds - fits > 1:
         quality = (fits + exceeds) // 2
-        coded[quality] = codec.encode(picture.pixels, quality)
+        coded[quality] = codec.encode(picture.pixels, quality, variant, labels)
         files[quality] = _stream(picture, bundle, quality, coded[quality], {})
         if files[quality].bytes_total <= max_bytes:
             fits = quality
@@ -112,5 +120,6 @@ def _stream(picture: Picture, bundle: Bundle, quality: int, layers: Layers, meta
         machine=layers.machine,
         signal=layers.signal,
         metadata=metadata,
+        variant=layers.variant,
     )
     return Stream(Reader(content), bundle)

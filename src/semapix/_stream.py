@@ -27,6 +27,9 @@ HeadLike: TypeAlias = str | PathLike[str] | Head
 """The path of a head (.spxh), or an open head."""
 
 
+_CODEC = "scalable"
+
+
 class Stream:
     """A .spix codestream: a whole one, or any prefix of one.
 
@@ -176,7 +179,8 @@ class Stream:
 
     @property
     def _info(self) -> PictureInfo:
-        return PictureInfo(self.header.width, self.header.height, self.header.quality)
+        header = self.header
+        return PictureInfo(header.width, header.height, header.quality, header.variant)
 
     def _open_codec(self) -> Codec:
         if self._codec is None:
@@ -188,6 +192,8 @@ class Stream:
                     f"{name}: has {len(header.machine_lengths)} machine layers, codec {codec.name} has "
                     f"{codec.machine_layers}"
                 )
+            if header.variant >= max(1, len(codec.variants)):
+                raise CorruptLayer(f"{name}: says variant {header.variant}, which codec {codec.name} does not have")
             if not 1 <= header.quality <= QUALITIES:
                 raise CorruptLayer(f"{name}: says quality {header.quality}, which must lie between 1 and {QUALITIES}")
             if max(header.width, header.height) > MAX_SIDE:
@@ -218,6 +224,7 @@ class Stream:
         return Layers(
             [self._reader.machine_layer(i) for i in range(machine)],
             [self._reader.signal_layer(i, partial) for i in range(count - machine)],
+            self.header.variant,
         )
 
     def _check(self) -> None:
@@ -226,15 +233,15 @@ class Stream:
         _ = self._reader.metadata
 
 
-def choose_model(codec: str, model: ModelLike | None = None) -> Bundle:
-    """The bundle to encode with: `model`, or the one that ships for the codec when None.
+def choose_model(codec: str | None, model: ModelLike | None = None) -> Bundle:
+    """The bundle to encode with: `model`, or the one that ships for the codec when None; for `scalable` without either.
 
     Raises ArgumentError when there is no such codec, or the model is for another; UnknownModel.
     """
-    if codec not in CODECS:
+    if codec is not None and codec not in CODECS:
         raise ArgumentError(f"no codec is called {codec!r}; there are: {', '.join(CODECS)}")
-    bundle = default_for(codec) if model is None else _bundle(model)
-    if bundle.codec != codec:
+    bundle = default_for(codec or _CODEC) if model is None else _bundle(model)
+    if codec is not None and bundle.codec != codec:
         raise ArgumentError(f"model {bundle.name} is for codec {bundle.codec}, not {codec}")
     return bundle
 

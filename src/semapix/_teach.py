@@ -28,7 +28,6 @@ ExampleLike: TypeAlias = ImageLike | Stream
 Examples: TypeAlias = Mapping[str, Sequence[ExampleLike]] | Mapping[str, Mapping[str, Sequence[ExampleLike]]]
 """Label to its examples; or coarse label to fine labels to their examples."""
 
-_CODEC = "scalable"
 _CODED = ".spix"
 _COARSE, _FINE = "coarse", "fine"
 _QUALITY = 1  # machine layers are the same at every quality
@@ -58,7 +57,7 @@ def teach(
     Raises ArgumentError for a folder or a mapping of another form, for less than ten examples in all, two of a label or
     two labels, and for a .spix file of another model; ImageError and StreamError for an example that cannot be read.
     """
-    bundle = choose_model(_CODEC, model)
+    bundle = choose_model(None, model)
     if isinstance(examples, (str, PathLike)):
         examples = _in_folder(Path(examples))
     known = list(_flat(examples))
@@ -97,9 +96,11 @@ def _features(example: ExampleLike, bundle: Bundle) -> tuple[Features, Features]
         return stream.machine_features(1), stream.machine_features()
     codec = open_codec(bundle)
     pixels = load(example).pixels
-    info = PictureInfo(pixels.shape[1], pixels.shape[0], _QUALITY)
-    coded = codec.encode_machine(pixels)
-    return codec.machine_features(Layers(coded.machine[:1], []), info), codec.machine_features(coded, info)
+    coded = codec.encode_machine(pixels, codec.head_variant)
+    info = PictureInfo(pixels.shape[1], pixels.shape[0], _QUALITY, coded.variant)
+    return codec.machine_features(Layers(coded.machine[:1], [], coded.variant), info), codec.machine_features(
+        coded, info
+    )
 
 
 def _flat(examples: Examples) -> Iterator[_Example]:

@@ -11,8 +11,8 @@ from semapix.codecs import Layers, PictureInfo
 from semapix.codecs.scalable import Scalable
 from semapix.coding import RangeDecoder
 from semapix.graphs import Graphs, OnnxGraphs
-from semapix.training.graph_parts import scalable_graphs
 from semapix.training.runtime_graphs import TorchGraphs
+from semapix.training.scalable.graphs import scalable_graphs
 from tests.pictures import picture
 
 INFO = PictureInfo(90, 61, 6)

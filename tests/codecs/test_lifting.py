@@ -8,7 +8,7 @@ from semapix.bundle import Bundle
 from semapix.codecs._lifting import forward_step, inverse_step, merge, split
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.graphs import OnnxGraphs
-from semapix.training.nets import lifting
+from semapix.training.scalable.nets import lifting
 from tests.pictures import picture
 
 

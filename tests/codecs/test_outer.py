@@ -11,8 +11,8 @@ from semapix.codecs import _outer
 from semapix.codecs._outer import OuterCodec, scale_sizes
 from semapix.codecs._unit import load_tables
 from semapix.graphs import OnnxGraphs
-from semapix.training.export import export_scalable
-from semapix.training.scalable_model import new_scalable
+from semapix.training.scalable.export import export_scalable
+from semapix.training.scalable.model import new_scalable
 from tests.pictures import picture
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from semapix.coding import FRACTION_BITS, IntegerConv, IntegerNetwork, PixelShuffle
-from semapix.training.nets.entropy import FixedConv, FixedNetwork
+from semapix.training.entropy import FixedConv, FixedNetwork
 
 
 def by_loops(conv: IntegerConv, x: np.ndarray) -> np.ndarray:

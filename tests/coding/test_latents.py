@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from semapix.coding import LatentModel, RangeDecoder, RangeEncoder, TableBank, anchors, gaussian_counts
-from semapix.training.nets.entropy import LatentCoder
+from semapix.training.entropy import LatentCoder
 
 TABLES = TableBank(gaussian_counts())
 SIZES = [(1, 1), (1, 5), (2, 2), (3, 7), (8, 4), (13, 9)]

@@ -13,7 +13,7 @@ from semapix.coding import (
     gaussian_counts,
     scale_of_level,
 )
-from semapix.training.nets.entropy import LatentCoder
+from semapix.training.entropy import LatentCoder
 from tests.coding.test_integer import by_loops
 
 BANK = [counts.tolist() for counts in gaussian_counts()]

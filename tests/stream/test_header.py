@@ -24,6 +24,7 @@ def headers(draw: st.DrawFn) -> FrontHeader:
         width=width,
         height=draw(st.integers(1, 2**26 // width)),
         machine_lengths=tuple(draw(st.lists(st.integers(0, 16383), max_size=2))),
+        variant=draw(st.integers(0, 3)),
     )
 
 
@@ -69,6 +70,7 @@ def test_largest_and_smallest_pictures(size: tuple[int, int]) -> None:
         ({"width": 0}, "width and height must be at least 1 and give at most 2\\^26 pixels, not 0x480"),
         ({"height": -3}, "not 640x-3"),
         ({"width": 2**20}, "not 1048576x480"),
+        ({"variant": 4}, "variant must be 0 to 3, not 4"),
         ({"machine_lengths": (1, 2, 3)}, "at most 2 machine layers fit, not 3"),
         ({"machine_lengths": (5, 16384)}, "a machine layer must be 0 to 16383 bytes long, not 16384"),
     ],
@@ -103,7 +105,11 @@ def test_every_changed_byte_is_found() -> None:
         (b"\xd3PX\x21", UnsupportedVersion, "x: has format version 2; this release reads version 1"),
         (b"\xd3PX\x11\x25" + bytes(4) + b"\x80\x00", NotACodestream, "x: front header: the number 0 is not in its sho"),
         (b"\xd3PX\x11\x25" + b"\xff" * 20, NotACodestream, "x: front header: a number is above 4294967295"),
-        (b"\xd3PX\x11\xf5" + bytes(20), NotACodestream, "x: its front header goes beyond the 20 bytes allowed"),
+        (
+            b"\xd3PX\x11\x35" + bytes(4) + b"\xff\xff\xff\x7f" * 4,
+            NotACodestream,
+            "x: its front header goes beyond the 20 bytes allowed",
+        ),
         (
             b"\xd3PX\x11\x05" + bytes(8),
             ChecksumMismatch,
@@ -111,7 +117,11 @@ def test_every_changed_byte_is_found() -> None:
         ),
         (sealed(b"\xd3PX\x11\x0a" + bytes(6)), NotACodestream, "x: front header: quality must be .* not 10"),
         (sealed(b"\xd3PX\x11\x35" + bytes(9)), NotACodestream, "x: front header: at most 2 machine layers fit, not 3"),
-        (sealed(b"\xd3PX\x11\x85" + bytes(14))[:20], NotACodestream, "goes beyond the 20 bytes allowed"),
+        (
+            sealed(b"\xd3PX\x11\x35" + bytes(4) + b"\xff\xff\xff\x7f" * 2 + b"\xff\x7f" * 2)[:20],
+            NotACodestream,
+            "goes beyond the 20 bytes allowed",
+        ),
         (sealed(b"\xd3PX\x11\x05" + bytes(4) + varint(2**26) + b"\0"), NotACodestream, "not 67108865x1"),
         (sealed(b"\xd3PX\x11\x15" + bytes(6) + varint(16384)), NotACodestream, "not 16384"),
     ],

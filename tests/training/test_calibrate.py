@@ -7,14 +7,14 @@ import semapix
 from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
 from semapix.tasks import Task, evidence_quantiles, fit_temperature
-from semapix.training.calibrate import calibrate
-from semapix.training.run import labelled
+from semapix.training.scalable.calibrate import calibrate
+from semapix.training.splits import labelled
 
 
 def test_calibrations_are_those_of_coded_pictures(tiny_trained, training_data, tiny_bundle):
     found = calibrate(tiny_trained, training_data)
     assert list(found) == ["coarse", "fine"]
-    _, held_out = labelled(tiny_trained.recipe, training_data)
+    _, held_out = labelled(tiny_trained.recipe.data, training_data)
     pictures, coarse, fine = (tensor.numpy() for tensor in held_out.tensors)
     assert len(pictures) == 10
     streams = [semapix.encode(picture.transpose(1, 2, 0), model=tiny_bundle) for picture in pictures]
@@ -32,7 +32,7 @@ def test_a_calibrated_bundle_says_how_foreign_a_picture_is(calibrated_bundle, ti
     found = calibrate(tiny_trained, training_data)
     for name, task in tasks.items():
         assert (task.temperature, task.evidence) == (found[name].temperature, found[name].evidence)
-    _, held_out = labelled(tiny_trained.recipe, training_data)
+    _, held_out = labelled(tiny_trained.recipe.data, training_data)
     shares = [
         semapix.encode(picture.numpy().transpose(1, 2, 0), model=calibrated_bundle).look().none_of_these
         for picture in held_out.tensors[0]

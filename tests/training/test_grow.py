@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from semapix.errors import ArgumentError
-from semapix.training.grow import grown_lifting
-from semapix.training.nets.lifting import Lifting
+from semapix.training.scalable.grow import grown_lifting
+from semapix.training.scalable.nets.lifting import Lifting
 
 
 def _used(hidden: list[int], depth: list[int]) -> Lifting:

@@ -9,13 +9,13 @@ from semapix.bundle import Bundle
 from semapix.codecs import PictureInfo
 from semapix.codecs.scalable import Scalable
 from semapix.graphs import OnnxGraphs
-from semapix.training.nets.lifting import Lifting
-from semapix.training.nets.outer import OUTER_LEVELS, OuterUnit
-from semapix.training.nets.rafc import NonLocal
+from semapix.training.batch_norm import fold_batch_norm
+from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
-from semapix.training.scalable_model import fold_batch_norm
-from semapix.training.systems.lfrnet import SemanticTransform
-from semapix.training.systems.normalise import normalise
+from semapix.training.scalable.lfrnet import SemanticTransform
+from semapix.training.scalable.nets.lifting import Lifting
+from semapix.training.scalable.nets.outer import OUTER_LEVELS, OuterUnit
+from semapix.training.scalable.nets.rafc import NonLocal
 from tests.pictures import picture
 
 

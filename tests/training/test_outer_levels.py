@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from semapix.training.nets.outer import OUTER_LEVELS
 from semapix.training.recipe import load_recipe
-from semapix.training.systems.outer import OuterSystem, moved_levels
+from semapix.training.scalable.nets.outer import OUTER_LEVELS
+from semapix.training.scalable.outer import OuterSystem, moved_levels
 
 
 @pytest.fixture

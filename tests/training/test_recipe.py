@@ -8,14 +8,29 @@ import yaml
 
 from semapix.errors import ArgumentError
 from semapix.training.recipe import load_recipe, recipe_from_dict, recipe_names
+from semapix.training.systems import system_of
 
 
 def test_every_shipped_recipe_loads():
     names = recipe_names()
-    assert names == ["scalable", "scalable-grocery", "scalable-paper", "scalable-tiny"]
+    assert names == [
+        "deepsic",
+        "deepsic-paper",
+        "deepsic-tiny",
+        "scalable",
+        "scalable-grocery",
+        "scalable-paper",
+        "scalable-tiny",
+    ]
     for name in names:
         recipe = load_recipe(name)
         assert recipe.name == name
+        assert recipe.system == name.split("-")[0]
+
+
+def test_the_recipes_of_the_scalable_system_have_sizes_that_fit():
+    for name in (name for name in recipe_names() if name.startswith("scalable")):
+        recipe = load_recipe(name)
         levels = len(recipe.model.lifting_hidden)
         assert recipe.model.core_side % 2**levels == 0
         assert len(recipe.model.unit_loops) == len(recipe.model.unit_latents) == levels + 2
@@ -24,7 +39,7 @@ def test_every_shipped_recipe_loads():
 def test_a_recipe_opens_with_its_commands():
     for name in recipe_names():
         text = (resources.files("semapix.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
-        for stage in ("lfrnet", "lcnet", "outer"):
+        for stage in system_of(load_recipe(name).system).stages:
             assert f"#   semapix train {name} --stage {stage}" in text
 
 
@@ -59,7 +74,7 @@ def test_a_recipe_survives_a_checkpoint():
 
 
 def test_errors_name_the_recipe_and_the_keys(tmp_path):
-    with pytest.raises(ArgumentError, match="unknown recipe 'best'; shipped recipes: scalable, scalable-grocery"):
+    with pytest.raises(ArgumentError, match="unknown recipe 'best'; shipped recipes: deepsic, deepsic-paper"):
         load_recipe("best")
     with pytest.raises(ArgumentError, match=r"recipe .*missing.yaml does not exist"):
         load_recipe(str(tmp_path / "missing.yaml"))
@@ -73,6 +88,6 @@ def test_errors_name_the_recipe_and_the_keys(tmp_path):
     path.write_text("just text")
     with pytest.raises(ArgumentError, match="must be a mapping with the keys system, model"):
         load_recipe(str(path))
-    path.write_text("model: 3")
+    path.write_text("system: scalable\nmodel: 3")
     with pytest.raises(ArgumentError, match="recipe mine, model must be a mapping, not 3"):
         load_recipe(str(path))

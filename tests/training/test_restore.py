@@ -9,11 +9,14 @@ import torch
 
 from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
-from semapix.training.export import export_scalable
+from semapix.training.batch_norm import refresh_batch_norm
+from semapix.training.checkpoint import read_checkpoint
 from semapix.training.recipe import load_recipe
-from semapix.training.restore import refresh_batch_norm, restore_run
-from semapix.training.run import STAGES, train
-from semapix.training.scalable_model import load_scalable, new_scalable, read_checkpoint
+from semapix.training.run import train
+from semapix.training.scalable.export import export_scalable
+from semapix.training.scalable.model import load_scalable, new_scalable
+from semapix.training.scalable.restore import restore_run
+from semapix.training.systems import SYSTEMS
 
 
 def test_export_of_a_restored_bundle_is_the_bundle(tiny_bundle, tmp_path):
@@ -25,11 +28,11 @@ def test_export_of_a_restored_bundle_is_the_bundle(tiny_bundle, tmp_path):
     assert [member for member in changed if not member.startswith("arrays/")] == []
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", SYSTEMS["scalable"].stages)
 def test_training_goes_on_from_a_bundle(stage, tiny_bundle, training_data, tmp_path):
     train(load_recipe("scalable-tiny"), stage, training_data, tmp_path, steps=2, start=Bundle(tiny_bundle))
     assert read_checkpoint(tmp_path, stage)["global_step"] == 2
-    assert all((tmp_path / f"{other}.ckpt").exists() for other in STAGES)
+    assert all((tmp_path / f"{other}.ckpt").exists() for other in SYSTEMS["scalable"].stages)
     load_scalable(tmp_path)
 
 

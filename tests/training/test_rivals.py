@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from semapix.evaluation.experiments.transforms import _multiplications
-from semapix.training.nets.rivals import RIVALS, ReversibleNetwork
+from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
-from semapix.training.scalable_model import new_scalable
-from semapix.training.systems.normalise import normalise
+from semapix.training.scalable.model import new_scalable
+from semapix.training.scalable.nets.rivals import RIVALS, ReversibleNetwork
 
 
 @pytest.mark.parametrize("name", RIVALS)

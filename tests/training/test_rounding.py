@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from semapix.training.nets.entropy import LatentCoder
+from semapix.training.entropy import LatentCoder
 from semapix.training.rounding import quantised, round_weights
 
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from semapix.errors import ArgumentError
+from semapix.training.checkpoint import read_checkpoint
 from semapix.training.recipe import load_recipe
 from semapix.training.rounding import round_weights
 from semapix.training.run import train
-from semapix.training.scalable_model import load_scalable, read_checkpoint
+from semapix.training.scalable.model import load_scalable
 
 RECIPE = load_recipe("scalable-tiny")
 

@@ -49,7 +49,30 @@ def encode(
             show_default=False,
         ),
     ] = None,
-    codec: Annotated[str, typer.Option(help="The coding system.")] = "scalable",
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODEC",
+            help="The coding system: scalable or deepsic. By default the model's, or scalable.",
+            show_default=False,
+        ),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VARIANT",
+            help="Of codec deepsic: pre (labels are decided now; the default) or post (by who reads the file).",
+            show_default=False,
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="For variant pre: a label of your own, in place of the model's; up to five times.",
+            show_default=False,
+        ),
+    ] = None,
     model: Model = None,
     force: Force = False,
 ) -> None:
@@ -74,7 +97,9 @@ def encode(
 
     def encode_one(file: str) -> None:
         output = check_output(outputs[file], force=force)
-        stream = semapix.encode(file, codec, quality, bundle, max_bytes=max_bytes)
+        stream = semapix.encode(
+            file, codec, quality, bundle, max_bytes=max_bytes, variant=variant, labels=label or None
+        )
         stream.save(output, force=force)
         width, height, size = stream.header.width, stream.header.height, stream.bytes_total
         found = "" if max_bytes is None else f", quality {stream.header.quality}"

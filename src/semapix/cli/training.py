@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,14 +14,6 @@ from semapix.cli._options import Force
 from semapix.errors import SemapixError
 
 __all__ = ["export", "train"]
-
-
-class Stage(str, Enum):
-    """The stages of a recipe, in their order."""
-
-    lfrnet = "lfrnet"
-    lcnet = "lcnet"
-    outer = "outer"
 
 
 @contextmanager
@@ -38,7 +29,12 @@ def _training_packages() -> Iterator[None]:
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a shipped recipe, or a .yaml file.")],
-    stage: Annotated[Stage, typer.Option(help="lfrnet and then lcnet; outer at any time.")],
+    stage: Annotated[
+        str,
+        typer.Option(
+            metavar="STAGE", help="Of scalable: lfrnet, then lcnet, and outer at any time. Of deepsic: joint."
+        ),
+    ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe names.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUNDIR", help="Where checkpoints and logs go.")],
     minutes: Annotated[
@@ -61,7 +57,7 @@ def train(
     with _training_packages():
         from semapix.training.recipe import load_recipe
         from semapix.training.run import train as run
-    run(load_recipe(recipe), stage.value, data, out, minutes=minutes, start=find(start) if start else None)
+    run(load_recipe(recipe), stage, data, out, minutes=minutes, start=find(start) if start else None)
 
 
 def export(
@@ -90,12 +86,8 @@ def export(
 
     check_output(out, force=force)
     with _training_packages():
-        from semapix.training.calibrate import calibrate
-        from semapix.training.export import export_scalable
-        from semapix.training.scalable_model import load_scalable
-    trained = load_scalable(run)
-    calibrations = {} if data is None else calibrate(trained, data)
-    export_scalable(trained, out, calibrations, force=force)
+        from semapix.training.export import export as make_bundle
+    temperatures = make_bundle(run, out, data, force=force)
     say(f"{run} -> {out}  {out.stat().st_size:,} bytes")
-    for task, calibration in calibrations.items():
-        say(f"  {task}  temperature {calibration.temperature:.3f}")
+    for task, temperature in temperatures.items():
+        say(f"  {task}  temperature {temperature:.3f}")

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from semapix.errors import ArgumentError
+
 __all__ = ["QUALITIES", "Codec", "Layers", "PictureInfo"]
 
 QUALITIES = 9
@@ -27,6 +29,8 @@ class Layers:
 
     machine: Sequence[bytes]
     signal: Sequence[Sequence[bytes]]
+    variant: int = 0
+    """Position of the variant in the codec's `variants`."""
 
     def __len__(self) -> int:
         return len(self.machine) + len(self.signal)
@@ -34,11 +38,12 @@ class Layers:
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """What the front header tells a codec: width and height in pixels, quality 1 to 9."""
+    """What the front header tells a codec: width and height in pixels, quality 1 to 9, and the codec's variant."""
 
     width: int
     height: int
     quality: int
+    variant: int = 0
 
 
 class Codec(ABC):
@@ -58,9 +63,35 @@ class Codec(ABC):
     machine_layers: ClassVar[int]
     """How many machine layers its codestreams have."""
 
+    variants: ClassVar[tuple[str, ...]] = ()
+    """Names of its variants, the default first; none where there is only one way to code."""
+
+    head_variant: ClassVar[str | None] = None
+    """The variant whose machine layers have the features that heads read; None where there are no variants."""
+
+    def variant(self, name: str | None) -> int:
+        """The position of a variant in `variants`, 0 for None. Raises ArgumentError for a name that is not there."""
+        if name is None:
+            return 0
+        if not self.variants:
+            raise ArgumentError(f"variant (={name!r}): codec {self.name} has no variants")
+        if name not in self.variants:
+            raise ArgumentError(f"variant (={name!r}) must be one of: {', '.join(self.variants)}")
+        return self.variants.index(name)
+
     @abstractmethod
-    def encode(self, pixels: NDArray[np.uint8], quality: int) -> Layers:
-        """Code a picture, uint8 (H, W, 3), at quality 1 to 9."""
+    def encode(
+        self,
+        pixels: NDArray[np.uint8],
+        quality: int,
+        variant: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Layers:
+        """Code a picture, uint8 (H, W, 3), at quality 1 to 9.
+
+        `labels`: the caller's own, for a codec and variant that write labels. Raises ArgumentError for a variant that
+        the codec does not have, and for labels where it writes none.
+        """
 
     @abstractmethod
     def layer_count(self, info: PictureInfo) -> int:
@@ -83,8 +114,8 @@ class Codec(ABC):
         """The logits of a task, float32 (classes,), from the machine layers that the task reads."""
 
     @abstractmethod
-    def encode_machine(self, pixels: NDArray[np.uint8]) -> Layers:
-        """The machine layers alone, the same as those of `encode` at every quality."""
+    def encode_machine(self, pixels: NDArray[np.uint8], variant: str | None = None) -> Layers:
+        """The machine layers alone: those of `encode` at quality 1, and mostly at every quality."""
 
     @abstractmethod
     def machine_features(self, layers: Layers, info: PictureInfo) -> NDArray[np.float32]:

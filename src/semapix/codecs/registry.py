@@ -6,13 +6,14 @@ from functools import lru_cache
 
 from semapix.bundle import Bundle
 from semapix.codecs.base import Codec
+from semapix.codecs.deepsic import Deepsic
 from semapix.codecs.scalable import Scalable
 from semapix.errors import BrokenBundle
 from semapix.graphs import OnnxGraphs
 
 __all__ = ["CODECS", "open_codec"]
 
-CODECS: dict[str, type[Scalable]] = {codec.name: codec for codec in (Scalable,)}
+CODECS: dict[str, type[Scalable] | type[Deepsic]] = {codec.name: codec for codec in (Scalable, Deepsic)}
 """The systems of this release, by name."""
 
 

@@ -70,7 +70,10 @@ class Scalable(Codec):
     def layer_count(self, info: PictureInfo) -> int:
         return self._core_layers + len(self._sizes(info))
 
-    def encode(self, pixels: Pixels, quality: int) -> Layers:
+    def encode(
+        self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
+    ) -> Layers:
+        self._take_no_options(variant, labels)
         info = PictureInfo(pixels.shape[1], pixels.shape[0], quality)
         sizes = self._sizes(info)
         written = self._core.encode(self._reduce(pixels), self._core_level(info))
@@ -80,8 +83,14 @@ class Scalable(Codec):
             signal += self._outer.encode(pixels, below, sizes, quality)
         return Layers(written[:MACHINE_LAYERS], signal)
 
-    def encode_machine(self, pixels: Pixels) -> Layers:
+    def encode_machine(self, pixels: Pixels, variant: str | None = None) -> Layers:
+        self._take_no_options(variant, None)
         return Layers(self._core.encode_machine(self._reduce(pixels)), [])
+
+    def _take_no_options(self, variant: str | None, labels: Sequence[str] | None) -> None:
+        self.variant(variant)
+        if labels is not None:
+            raise ArgumentError("codec scalable writes features, no labels; for labels of your own, choose deepsic")
 
     def image(self, layers: Layers, info: PictureInfo) -> Pixels:
         _need(len(layers), 1)

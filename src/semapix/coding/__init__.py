@@ -1,5 +1,7 @@
 """Numbers to bytes and back, exact on every machine: range coder, tables, integer networks, latent models."""
 
+from semapix.coding._bitplanes import PLANES, VALUES, BitPlaneModel, Contexts, log_odds
+from semapix.coding._bits import bit_counts
 from semapix.coding._information import Information, counted_information
 from semapix.coding._integer import (
     ACTIVATION_LIMIT,
@@ -17,9 +19,13 @@ __all__ = [
     "ACTIVATION_LIMIT",
     "FRACTION_BITS",
     "LEVELS",
+    "PLANES",
     "SCALE_HIGH",
     "SCALE_LOW",
+    "VALUES",
     "WEIGHT_BITS",
+    "BitPlaneModel",
+    "Contexts",
     "Information",
     "IntegerConv",
     "IntegerNetwork",
@@ -31,7 +37,9 @@ __all__ = [
     "State",
     "TableBank",
     "anchors",
+    "bit_counts",
     "counted_information",
     "gaussian_counts",
+    "log_odds",
     "scale_of_level",
 ]

@@ -7,6 +7,7 @@ constriction for each table. It is imported where it is needed: training codes n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from semapix.coding._information import current
 from semapix.coding._tables import TableBank
 from semapix.errors import CorruptLayer
 
-__all__ = ["RangeDecoder", "RangeEncoder"]
+__all__ = ["Grouped", "RangeDecoder", "RangeEncoder", "open_reader", "read", "seal"]
 
 _MOST_ESCAPE_BITS = 30  # an escaped magnitude is below 2^31
 
@@ -30,13 +31,54 @@ def _bit_model() -> Any:
     return constriction.stream.model.Categorical(np.array([0.5, 0.5]), perfect=True)
 
 
-def _groups(levels: NDArray[np.uint8]) -> list[tuple[int, NDArray[np.intp]]]:
-    """Positions of each table that occurs, tables in rising order, positions in raster order."""
-    if not len(levels):
-        return []
-    order = np.argsort(levels, kind="stable")
-    present, starts = np.unique(levels[order], return_index=True)
-    return list(zip(present.tolist(), np.split(order, starts[1:]), strict=True))
+class Grouped:
+    """Positions of symbols in the order of their tables, tables in rising order, in raster order within a table.
+
+    Iterating gives (table, start, end) of each run of `order` that has one table.
+    """
+
+    def __init__(self, tables: NDArray[np.uint8]) -> None:
+        self.order = np.argsort(tables, kind="stable")
+        counts = np.bincount(tables)
+        self._present = np.flatnonzero(counts)
+        self._ends = np.cumsum(counts[self._present])
+
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        starts = [0, *self._ends[:-1].tolist()]
+        return zip(self._present.tolist(), starts, self._ends.tolist(), strict=False)
+
+
+def seal(coder: Any) -> bytes:
+    """The shortest bytes that decode to what a constriction encoder holds when zero bytes follow them."""
+    position, (low, span) = coder.pos()
+    written = coder.get_compressed().astype(">u4").tobytes()
+    size = 4 * position + 8
+    sealed = int.from_bytes(written.ljust(size, b"\0"), "big")
+    # `pos` gives the lower end of the interval modulo 2^64; the sealed point lies inside of the interval.
+    low = sealed - (sealed - low) % 2**64
+    for length in range(max(0, 4 * position - 4), size + 1):
+        unit = 8 * (size - length)
+        point = -(-low >> unit)
+        if point << unit < low + span:
+            return point.to_bytes(length, "big")
+    raise AssertionError("an interval always holds a point of full length")
+
+
+def open_reader(data: bytes) -> Any:
+    """A constriction decoder of bytes that `seal` gave."""
+    import constriction
+
+    padded = data + bytes(-len(data) % 4 + 12)  # `seal` leaves out at most the last three words
+    return constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+
+
+def read(coder: Any, model: Any, count: int) -> NDArray[np.int32]:
+    """The next `count` symbols under a model. Raises CorruptLayer when the bytes end before them."""
+    try:
+        symbols: NDArray[np.int32] = coder.decode(model, count)
+    except AssertionError as error:  # how constriction says that the data are at their end
+        raise CorruptLayer(f"the layer's bytes end before its symbols do ({error})") from None
+    return symbols
 
 
 class RangeEncoder:
@@ -50,7 +92,9 @@ class RangeEncoder:
 
     def encode(self, values: NDArray[np.integer[Any]], levels: NDArray[np.uint8]) -> None:
         """Code `values` (any integers of less than 31 bits) under tables `levels`, arrays of equal length."""
-        for level, positions in _groups(levels):
+        groups = Grouped(levels)
+        for level, start, end in groups:
+            positions = groups.order[start:end]
             reach = self.tables.reach(level)
             group = values[positions].astype(np.int64)
             outside = np.abs(group) > reach
@@ -70,29 +114,15 @@ class RangeEncoder:
 
     def finish(self) -> bytes:
         """The shortest bytes that decode to what was coded when zero bytes follow them."""
-        position, (low, span) = self._coder.pos()
-        written = self._coder.get_compressed().astype(">u4").tobytes()
-        size = 4 * position + 8
-        sealed = int.from_bytes(written.ljust(size, b"\0"), "big")
-        # `pos` gives the lower end of the interval modulo 2^64; the sealed point lies inside of the interval.
-        low = sealed - (sealed - low) % 2**64
-        for length in range(max(0, 4 * position - 4), size + 1):
-            unit = 8 * (size - length)
-            point = -(-low >> unit)
-            if point << unit < low + span:
-                return point.to_bytes(length, "big")
-        raise AssertionError("an interval always holds a point of full length")
+        return seal(self._coder)
 
 
 class RangeDecoder:
     """Reads what `RangeEncoder` wrote, in the same order and with the same tables."""
 
     def __init__(self, data: bytes, tables: TableBank) -> None:
-        import constriction
-
-        padded = data + bytes(-len(data) % 4 + 12)  # `finish` leaves out at most the last three words
         self._tables = tables
-        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+        self._coder = open_reader(data)
 
     def decode(self, levels: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Values under tables `levels`, in the order of `levels`.
@@ -101,9 +131,11 @@ class RangeDecoder:
         """
         values = np.empty(len(levels), np.int32)
         information = current.get()
-        for level, positions in _groups(levels):
+        groups = Grouped(levels)
+        for level, start, end in groups:
+            positions = groups.order[start:end]
             reach = self._tables.reach(level)
-            symbols = self._read(self._tables.model(level), len(positions))
+            symbols = read(self._coder, self._tables.model(level), len(positions))
             if information is not None:
                 information.bits += self._tables.bits(level, symbols)
             group = symbols - reach
@@ -112,17 +144,11 @@ class RangeDecoder:
             values[positions] = group
         return values
 
-    def _read(self, model: Any, count: int) -> NDArray[np.int32]:
-        try:
-            return self._coder.decode(model, count)
-        except AssertionError as error:  # how constriction says that the data are at their end
-            raise CorruptLayer(f"the layer's bytes end before its symbols do ({error})") from None
-
     def _bit(self) -> int:
         information = current.get()
         if information is not None:
             information.bits += 1
-        return int(self._read(_bit_model(), 1)[0])
+        return int(read(self._coder, _bit_model(), 1)[0])
 
     def _escaped(self, reach: int) -> int:
         negative = self._bit()

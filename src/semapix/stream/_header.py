@@ -12,6 +12,7 @@ VERSION = 1
 
 PIXEL_LIMIT = 2**26
 MACHINE_LAYER_LIMIT = 2
+VARIANT_LIMIT = 3
 MACHINE_PAYLOAD_LIMIT = 2**14 - 1  # the largest two-byte varint
 
 HEADER_LIMIT = 20
@@ -42,12 +43,16 @@ class FrontHeader:
     """Pixels from top to bottom, at least 1."""
     machine_lengths: tuple[int, ...]
     """Bytes in the payload of each machine layer, its checksum not counted: at most 2 layers of 0 to 16383."""
+    variant: int = 0
+    """Which of the codec's variants made the file, 0 to 3; 0 where there is one only."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.codec <= 15:
             raise ArgumentError(f"codec must be 0 to 15, not {self.codec}")
         if not 0 <= self.quality <= 9:
             raise ArgumentError(f"quality must be 1 to 9, or 0 for none, not {self.quality}")
+        if not 0 <= self.variant <= VARIANT_LIMIT:
+            raise ArgumentError(f"variant must be 0 to {VARIANT_LIMIT}, not {self.variant}")
         if len(self.fingerprint) != 4:
             raise ArgumentError(f"fingerprint must be 4 bytes long, not {len(self.fingerprint)}")
         if self.width < 1 or self.height < 1 or self.width * self.height > PIXEL_LIMIT:
@@ -64,7 +69,7 @@ class FrontHeader:
         fields = b"".join(
             [
                 MAGIC,
-                bytes([VERSION << 4 | self.codec, len(self.machine_lengths) << 4 | self.quality]),
+                bytes([VERSION << 4 | self.codec, self.variant << 6 | len(self.machine_lengths) << 4 | self.quality]),
                 self.fingerprint,
                 *map(varint, (self.width - 1, self.height - 1, *self.machine_lengths)),
             ]
@@ -93,7 +98,8 @@ class FrontHeader:
             version, codec = divmod(cursor.number(1), 16)
             if version != VERSION:
                 raise UnsupportedVersion(f"{name}: has format version {version}; this release reads version {VERSION}")
-            layers, quality = divmod(cursor.number(1), 16)
+            flags, quality = divmod(cursor.number(1), 16)
+            variant, layers = divmod(flags, 4)
             fingerprint = cursor.take(4)
             width, height = cursor.varint() + 1, cursor.varint() + 1
             lengths = tuple(cursor.varint() for _ in range(layers))
@@ -107,6 +113,6 @@ class FrontHeader:
             raise NotACodestream(f"{name}: front header: {error}") from None
         check(f"{name}: front header", stored, computed, digits=4)
         try:
-            return cls(codec, quality, fingerprint, width, height, lengths)
+            return cls(codec, quality, fingerprint, width, height, lengths, variant)
         except ArgumentError as error:
             raise NotACodestream(f"{name}: front header: {error}") from None

@@ -20,6 +20,7 @@ def write(
     machine: Sequence[bytes],
     signal: Sequence[Sequence[bytes]] = (),
     metadata: Mapping[int, bytes] | None = None,
+    variant: int = 0,
 ) -> bytes:
     """Makes the bytes of a .spix file. Equal arguments make equal bytes.
 
@@ -31,6 +32,7 @@ def write(
         height: Pixels from top to bottom, at least 1.
         machine: The payloads of the machine layers: at most 2, of at most 16383 bytes.
         signal: For each signal layer the payloads of its sub-layers, at least one.
+        variant: Which of the codec's variants made the layers, 0 to 3.
         metadata: The ICC profile under `ICC` and the EXIF block under `EXIF`, as far as there are any.
 
     Raises:
@@ -40,7 +42,7 @@ def write(
     for kind, _ in records:
         if kind not in (ICC, EXIF):
             raise ArgumentError(f"metadata kinds are {ICC} (ICC) and {EXIF} (EXIF), not {kind}")
-    header = FrontHeader(codec, quality, fingerprint, width, height, tuple(map(len, machine)))
+    header = FrontHeader(codec, quality, fingerprint, width, height, tuple(map(len, machine)), variant)
     index = SecondIndex(
         signal=tuple(tuple(map(Part.of, sublayers)) for sublayers in signal),
         metadata=tuple((kind, Part.of(record)) for kind, record in records),

@@ -22,7 +22,7 @@ from torch.utils.data import IterableDataset
 
 from semapix.errors import ArgumentError
 
-__all__ = ["Batches", "LabelledPictures", "Patches", "load_labelled", "load_photos"]
+__all__ = ["Batches", "LabelledPictures", "Patches", "Together", "load_labelled", "load_photos"]
 
 
 @dataclass(frozen=True)
@@ -186,3 +186,13 @@ class Patches(IterableDataset[Tensor]):
         rng = _own_random(self._seed)
         while True:
             yield torch.from_numpy(np.stack([self._patch(rng) for _ in range(self._batch)]))
+
+
+class Together(IterableDataset[tuple[Any, ...]]):
+    """Batches of several endless rows at once, as tuples."""
+
+    def __init__(self, *rows: IterableDataset[Any]) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*self._rows, strict=True)

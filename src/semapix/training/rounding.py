@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from semapix.training.nets.entropy import LatentCoder
+from semapix.training.entropy import LatentCoder
 
 __all__ = ["EIGHT_BITS", "HALF", "LARGE", "SCALE", "SMALL", "Quantised", "quantised", "round_weights"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from semapix.training.graph_parts import GraphPart
+from semapix.training.graph_part import GraphPart
 
 __all__ = ["TorchGraphs"]
 

@@ -36,7 +36,7 @@ from semapix.tasks import (
     probabilities,
 )
 from semapix.training.recipe import load_recipe
-from semapix.training.run import labelled
+from semapix.training.splits import labelled
 
 __all__ = ["LabelsProtocol", "measure_labels"]
 
@@ -85,7 +85,7 @@ class _Rows:
         self.tasks = {
             task["name"]: Task.find(bundle.manifest["tasks"], task["name"]) for task in bundle.manifest["tasks"]
         }
-        self._training, self._held_out = labelled(load_recipe(protocol.recipe), data)
+        self._training, self._held_out = labelled(load_recipe(protocol.recipe).data, data)
         self._known: dict[str, list[Row]] = {}
         self.failures: list[Failure] = []
 

@@ -20,14 +20,16 @@ from semapix.evaluation.findings import Findings
 from semapix.evaluation.machine import rank_of
 from semapix.evaluation.records import Record, Table
 from semapix.imaging import load, resize
+from semapix.training.budget import BudgetedStage
 from semapix.training.data import Batches
-from semapix.training.nets.rivals import RIVALS
+from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
-from semapix.training.run import fit, labelled
-from semapix.training.systems.budget import BudgetedStage
-from semapix.training.systems.lfrnet import LfrnetSystem
-from semapix.training.systems.normalise import normalise
-from semapix.training.systems.rival import RivalSystem
+from semapix.training.run import fit
+from semapix.training.scalable.lfrnet import LfrnetSystem
+from semapix.training.scalable.nets.rivals import RIVALS
+from semapix.training.scalable.recipe import ScalableRecipe
+from semapix.training.scalable.rival import RivalSystem
+from semapix.training.splits import label_spaces, labelled
 
 __all__ = ["TransformsProtocol", "measure_transforms"]
 
@@ -56,9 +58,10 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
     if unknown:
         raise ArgumentError(f"networks {unknown} must be among: {', '.join(known)}")
     recipe = load_recipe(protocol.recipe)
-    training, held_out = labelled(recipe, data)
-    names: dict[str, list[Any]] = {"coarse": training.coarse_names, "fine": training.fine_names}
-    names["parents"] = training.parents
+    if not isinstance(recipe, ScalableRecipe):
+        raise ArgumentError(f"recipe {recipe.name} is one of system {recipe.system}; only scalable has a transform")
+    training, held_out = labelled(recipe.data, data)
+    names = label_spaces(training)
     tests = open_dataset(data / recipe.data.labelled)
     columns = {task: space.column for task in ("coarse", "fine") if (space := tests.space_of(names[task]))}
     if set(columns) != {"coarse", "fine"}:
@@ -73,7 +76,7 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
         folder = run.out / "runs"
         folder.mkdir(parents=True, exist_ok=True)
         batches = Batches(training, recipe.lfrnet.batch, recipe.lfrnet.seed)
-        fit(system, batches, held_out, folder / f"{name}.ckpt", every=recipe.lfrnet.validate_every, steps=steps)
+        fit(system, batches, [held_out], folder / f"{name}.ckpt", every=recipe.lfrnet.validate_every, steps=steps)
         logits, network = _network(system)
         costs[name] = {
             "steps": system.global_step,

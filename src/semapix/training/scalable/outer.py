@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from semapix.codecs import QUALITIES
-from semapix.training.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OuterUnit
-from semapix.training.recipe import Recipe
-from semapix.training.systems.budget import BudgetedStage
-from semapix.training.systems.normalise import normalise
+from semapix.training.budget import BudgetedStage
+from semapix.training.normalise import normalise
+from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OuterUnit
+from semapix.training.scalable.recipe import ScalableRecipe
 
 __all__ = ["OuterSystem", "enlarge", "moved_levels"]
 
@@ -61,9 +62,10 @@ class OuterSystem(BudgetedStage):
     spaced evenly in the logarithm over the quality levels.
     """
 
-    def __init__(self, recipe: Recipe, minutes: float | None = None) -> None:
+    def __init__(self, recipe: ScalableRecipe, minutes: float | None = None) -> None:
         stage = recipe.outer
         super().__init__(recipe, stage, minutes)
+        self.stage = stage
         self.unit = OuterUnit(recipe.model).to(memory_format=_MEMORY_FORMAT)
         self.register_buffer("lambdas", _lambdas(stage.lambda_low, stage.lambda_high))
 
@@ -81,6 +83,12 @@ class OuterSystem(BudgetedStage):
         below = functional.avg_pool2d(scale, OUTER_FACTOR)
         residuals = scale - enlarge(below, (scale.shape[2], scale.shape[3]))
         self.unit.start_from_principal_components(residuals, self._steps)
+
+    def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
+        """Those of another range of lambdas too: levels are moved."""
+        trained, wanted = state["recipe"]["outer"], self.stage
+        ranges = (trained["lambda_low"], trained["lambda_high"]), (wanted.lambda_low, wanted.lambda_high)
+        self.load_state_dict(moved_levels(state["state_dict"], *ranges), strict=False)
 
     def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """Bits per pixel (B,) and mean squared error of 0..255 (B,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -11,11 +12,12 @@ from torch.nn import functional
 
 from semapix.codecs import QUALITIES
 from semapix.training.augment import random_view, squeeze
-from semapix.training.nets.layered import Decoded, LayeredCompression
-from semapix.training.recipe import Recipe
-from semapix.training.systems.budget import BudgetedStage
-from semapix.training.systems.lfrnet import SemanticTransform
-from semapix.training.systems.normalise import normalise
+from semapix.training.budget import BudgetedStage
+from semapix.training.checkpoint import weights_of
+from semapix.training.normalise import normalise
+from semapix.training.scalable.lfrnet import SemanticTransform
+from semapix.training.scalable.nets.layered import Decoded, LayeredCompression
+from semapix.training.scalable.recipe import ScalableRecipe
 
 __all__ = ["LcnetSystem"]
 
@@ -29,7 +31,7 @@ class LcnetSystem(BudgetedStage):
     Eq. 13 multiplies the rate by lambda; here the distortion is multiplied, so that lambda rises with quality.
     """
 
-    def __init__(self, recipe: Recipe, transform: SemanticTransform, minutes: float | None = None) -> None:
+    def __init__(self, recipe: ScalableRecipe, transform: SemanticTransform, minutes: float | None = None) -> None:
         stage = recipe.lcnet
         super().__init__(recipe, stage, minutes)
         self.stage = stage
@@ -38,6 +40,10 @@ class LcnetSystem(BudgetedStage):
         self.compression = LayeredCompression(recipe.model)
         step = math.log(stage.lambda_high / stage.lambda_low) / (QUALITIES - 1)
         self.register_buffer("lambdas", stage.lambda_low * torch.exp(step * torch.arange(QUALITIES)))
+
+    def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
+        """Those of the layers; the transform is that of stage `lfrnet`."""
+        self.compression.load_state_dict(weights_of(state["state_dict"], "compression"))
 
     def on_train_epoch_start(self) -> None:
         self.transform.eval()  # batch norm stays frozen: the inverse holds only then

@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from semapix.training.nets.entropy import LatentCoder, Rates
-from semapix.training.nets.precision import in_float32
+from semapix.training.entropy import LatentCoder, Rates
+from semapix.training.precision import in_float32
 
 __all__ = ["PredictionUnit", "RafcUnit", "ResidualBlock"]
 

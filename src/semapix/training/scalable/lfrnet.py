@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -9,11 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.training.augment import random_view, squeeze
-from semapix.training.nets.heads import Head
-from semapix.training.nets.lifting import Lifting
-from semapix.training.recipe import Recipe, ScalableModel
-from semapix.training.systems.budget import BudgetedStage
-from semapix.training.systems.normalise import normalise
+from semapix.training.batch_norm import refresh_batch_norm
+from semapix.training.budget import BudgetedStage
+from semapix.training.checkpoint import weights_of
+from semapix.training.normalise import normalise
+from semapix.training.scalable.grow import grown_lifting
+from semapix.training.scalable.nets.heads import Head
+from semapix.training.scalable.nets.lifting import Lifting
+from semapix.training.scalable.recipe import ScalableModel, ScalableRecipe
 
 __all__ = ["LfrnetSystem", "SemanticTransform"]
 
@@ -46,7 +50,7 @@ class LfrnetSystem(BudgetedStage):
     that can also be coded: Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
     """
 
-    def __init__(self, recipe: Recipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
+    def __init__(self, recipe: ScalableRecipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
         """`labels`: names of the `coarse` and `fine` labels, and `parents`, the coarse label of each fine one."""
         super().__init__(recipe, recipe.lfrnet, minutes)
         self.stage = recipe.lfrnet
@@ -55,6 +59,17 @@ class LfrnetSystem(BudgetedStage):
         self.transform = SemanticTransform(recipe.model, len(labels["coarse"]), len(labels["fine"])).to(
             memory_format=torch.channels_last
         )
+
+    def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
+        """Also those of a smaller transform, which grows; heads of other label spaces stay as they are."""
+        weights, lifting = state["state_dict"], self.transform.lifting
+        depth = state["recipe"]["model"]["lifting_depth"]
+        lifting.load_state_dict(grown_lifting(weights_of(weights, "transform.lifting"), depth, lifting))
+        if state["labels"] == self.labels:
+            self.transform.coarse.load_state_dict(weights_of(weights, "transform.coarse"))
+            self.transform.fine.load_state_dict(weights_of(weights, "transform.fine"))
+        pictures, _, _ = next(iter(training))
+        refresh_batch_norm(self.transform, lifting, normalise(squeeze(pictures.float(), self.side)))
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semapix.training.nets.entropy import LatentCoder
-from semapix.training.nets.precision import in_float32
-from semapix.training.recipe import ScalableModel
+from semapix.training.entropy import LatentCoder
+from semapix.training.precision import in_float32
+from semapix.training.scalable.recipe import ScalableModel
 
 __all__ = ["OUTER_FACTOR", "OUTER_LEVELS", "OUTER_STRIDE", "OuterUnit"]
 

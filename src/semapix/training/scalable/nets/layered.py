@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from semapix.codecs import QUALITIES
-from semapix.training.nets.lifting import Lifting
-from semapix.training.nets.rafc import PredictionUnit, RafcUnit
-from semapix.training.recipe import ScalableModel
+from semapix.training.scalable.nets.lifting import Lifting
+from semapix.training.scalable.nets.rafc import PredictionUnit, RafcUnit
+from semapix.training.scalable.recipe import ScalableModel
 
 __all__ = ["Decoded", "LayeredCompression"]
 

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor, nn
 
-from semapix.training.scalable_model import TrainedScalable
+from semapix.training.graph_part import GraphPart, MethodModule
+from semapix.training.scalable.model import TrainedScalable
 
-__all__ = ["GraphPart", "scalable_graphs"]
-
-
-@dataclass(frozen=True)
-class GraphPart:
-    """One graph: a module, example inputs, and whether height and width of four-dimensional inputs may vary."""
-
-    module: nn.Module
-    examples: tuple[Tensor, ...]
-    any_size: bool = False
-
-
-class _Method(nn.Module):
-    """A method of a module as a module of its own, which is what an exporter takes."""
-
-    def __init__(self, owner: nn.Module, method: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
-        super().__init__()
-        self.owner = owner
-        self._method = method
-
-    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        return self._method(*inputs)
+__all__ = ["scalable_graphs"]
 
 
 def scalable_graphs(trained: TrainedScalable) -> dict[str, GraphPart]:
@@ -51,8 +27,8 @@ def scalable_graphs(trained: TrainedScalable) -> dict[str, GraphPart]:
         zip(compression.units, trained.band_shapes, trained.latent_shapes, strict=True), start=1
     ):
         gain = torch.ones(1, latent[0], 1, 1)
-        parts[f"s{layer}.analysis"] = GraphPart(_Method(unit, unit.analyse), (torch.zeros(1, *band), gain))
-        parts[f"s{layer}.synthesis"] = GraphPart(_Method(unit, unit.synthesise), (torch.zeros(1, *latent), gain))
+        parts[f"s{layer}.analysis"] = GraphPart(MethodModule(unit, unit.analyse), (torch.zeros(1, *band), gain))
+        parts[f"s{layer}.synthesis"] = GraphPart(MethodModule(unit, unit.synthesise), (torch.zeros(1, *latent), gain))
     seen = [bands[-1][:, : trained.model.coarse_channels], *reversed(bands)]
     for layer, (predictor, band) in enumerate(zip(compression.predictors, seen, strict=True), start=2):
         parts[f"predict.s{layer}"] = GraphPart(predictor, (band,))
@@ -65,7 +41,9 @@ def scalable_graphs(trained: TrainedScalable) -> dict[str, GraphPart]:
     latents = sum(model.outer_groups)
     latent_map, gain = torch.zeros(1, latents, 8, 8), torch.ones(1, latents, 1, 1)
     channels = torch.ones(1, model.outer_channels, 1, 1)
-    parts["outer.analysis"] = GraphPart(_Method(outer, outer.analyse), (picture, picture, channels, gain), True)
+    parts["outer.analysis"] = GraphPart(MethodModule(outer, outer.analyse), (picture, picture, channels, gain), True)
     parts["outer.hyper"] = GraphPart(outer.hyper_analysis, (latent_map,), True)
-    parts["outer.synthesis"] = GraphPart(_Method(outer, outer.synthesise), (latent_map, picture, channels, gain), True)
+    parts["outer.synthesis"] = GraphPart(
+        MethodModule(outer, outer.synthesise), (latent_map, picture, channels, gain), True
+    )
     return parts

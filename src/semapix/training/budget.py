@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import lightning
 import torch
 from torch import Tensor
 
-from semapix.training.recipe import LcnetStage, LfrnetStage, OuterStage, Recipe
+__all__ = ["BudgetedStage", "Schedule"]
 
-__all__ = ["BudgetedStage"]
 
-Stage = LfrnetStage | LcnetStage | OuterStage
+class Schedule(Protocol):
+    """What the section of a recipe says of every stage. `precision`: as Lightning names it."""
+
+    @property
+    def minutes(self) -> float: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def seed(self) -> int: ...
+
+
+class _NamedRecipe(Protocol):
+    """A recipe of any system, a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str: ...
 
 
 class BudgetedStage(lightning.LightningModule):
@@ -26,7 +47,7 @@ class BudgetedStage(lightning.LightningModule):
     where the longer schedule has it.
     """
 
-    def __init__(self, recipe: Recipe, stage: Stage, minutes: float | None) -> None:
+    def __init__(self, recipe: _NamedRecipe, stage: Schedule, minutes: float | None) -> None:
         """`recipe`: kept in the checkpoint. `minutes`: the time budget, by default that of the recipe's `stage`."""
         super().__init__()
         self.recipe = recipe
@@ -47,6 +68,13 @@ class BudgetedStage(lightning.LightningModule):
     def minutes_used(self) -> float:
         """Minutes of training so far, those before a resumption as well."""
         return self._used / 60
+
+    def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
+        """Start from the weights of a restored checkpoint, here all of them.
+
+        `training`: the batches to come. Raises RuntimeError when weights do not fit.
+        """
+        self.load_state_dict(state["state_dict"])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         trained = [p for p in self.parameters() if p.requires_grad]

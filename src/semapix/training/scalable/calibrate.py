@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 
 from semapix.tasks import evidence_quantiles, fit_temperature
 from semapix.training.augment import squeeze
-from semapix.training.run import labelled
-from semapix.training.scalable_model import TrainedScalable
-from semapix.training.systems.normalise import normalise
+from semapix.training.normalise import normalise
+from semapix.training.scalable.model import TrainedScalable
+from semapix.training.splits import labelled
 
 __all__ = ["Calibration", "calibrate"]
 
@@ -34,7 +34,7 @@ def calibrate(trained: TrainedScalable, data: Path) -> dict[str, Calibration]:
 
     Logits are those of decoded features. Raises ArgumentError when there are no such data.
     """
-    _, held_out = labelled(trained.recipe, data)
+    _, held_out = labelled(trained.recipe.data, data)
     transform, answers = trained.transform, []
     for pictures, coarse, fine in DataLoader(held_out, batch_size=_BATCH):
         main, duals = transform.lifting(normalise(squeeze(pictures.float(), trained.model.core_side)))

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.training.augment import random_view
-from semapix.training.nets.heads import Head
-from semapix.training.nets.rivals import RIVALS
-from semapix.training.recipe import Recipe
-from semapix.training.systems.budget import BudgetedStage
-from semapix.training.systems.normalise import normalise
+from semapix.training.budget import BudgetedStage
+from semapix.training.normalise import normalise
+from semapix.training.scalable.nets.heads import Head
+from semapix.training.scalable.nets.rivals import RIVALS
+from semapix.training.scalable.recipe import ScalableRecipe
 
 __all__ = ["RivalNetwork", "RivalSystem"]
 
@@ -21,7 +21,7 @@ __all__ = ["RivalNetwork", "RivalSystem"]
 class RivalNetwork(nn.Module):
     """A rival (a key of `RIVALS`) with a coarse and a fine head on all of its features."""
 
-    def __init__(self, rival: str, recipe: Recipe, coarse_classes: int, fine_classes: int) -> None:
+    def __init__(self, rival: str, recipe: ScalableRecipe, coarse_classes: int, fine_classes: int) -> None:
         super().__init__()
         model = recipe.model
         self.trunk = RIVALS[rival](model.core_side, len(model.lifting_hidden))
@@ -37,7 +37,9 @@ class RivalNetwork(nn.Module):
 class RivalSystem(BudgetedStage):
     """Trains a `RivalNetwork` as stage `lfrnet` trains the transform: same data, views, losses and schedule."""
 
-    def __init__(self, rival: str, recipe: Recipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
+    def __init__(
+        self, rival: str, recipe: ScalableRecipe, labels: dict[str, list[Any]], minutes: float | None = None
+    ) -> None:
         super().__init__(recipe, recipe.lfrnet, minutes)
         self.network = RivalNetwork(rival, recipe, len(labels["coarse"]), len(labels["fine"])).to(
             memory_format=torch.channels_last

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from semapix.errors import ArgumentError
-from semapix.training.nets.lifting import Lifting
+from semapix.training.scalable.nets.lifting import Lifting
 
 __all__ = ["grown_lifting"]
 

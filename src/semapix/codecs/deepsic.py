@@ -1,0 +1,278 @@
+"""DeepSIC: pre- and post-semantic image coding (Luo et al., "DeepSIC: Deep Semantic Image Compression", 2018).
+
+Both variants code the same features of the full picture, in bit planes. A *pre-semantic* file says in s1 what the
+encoder saw in the features before they were quantised, as labels. In a *post-semantic* file the decoder finds the
+labels itself, in dequantised features: s1 holds those of the *core*, the picture squeezed to the size that the semantic
+analysis was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semapix.bundle import Bundle
+from semapix.codecs._labels import MOST_LABELS, LabelSpace, StatedLabel
+from semapix.codecs._pixels import denormalise, normalise
+from semapix.codecs.base import Codec, Layers, PictureInfo
+from semapix.coding import PLANES, VALUES, BitPlaneModel, Contexts
+from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
+from semapix.graphs import Graphs
+from semapix.imaging import pad_to, resize, tiles
+from semapix.tasks import Task
+
+__all__ = ["Deepsic"]
+
+Array = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+_PRE, _POST = 0, 1
+_TILE = 1024
+_ZERO = VALUES // 2
+_GREY = 128
+
+
+class Deepsic(Codec):
+    """The DeepSIC codec with one model."""
+
+    name = "deepsic"
+    number = 4
+    machine_layers = 1
+    variants = ("pre", "post")
+    head_variant = "post"
+
+    def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
+        self._bundle, self._graphs = bundle, graphs
+        self._core_side = int(bundle.manifest["core_side"])
+        self._stride = int(bundle.manifest["stride"])
+        self._margin = int(bundle.manifest["margin"])
+        self._dead_zone = float(bundle.manifest["dead_zone"])
+        self._split_pixels = int(bundle.manifest["split_pixels"])
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return self._bundle.manifest
+
+    @cached_property
+    def _planes(self) -> BitPlaneModel:
+        return BitPlaneModel(Contexts.from_arrays(self._bundle.arrays("contexts")))
+
+    @cached_property
+    def _gains(self) -> dict[str, NDArray[Any]]:
+        return self._bundle.arrays("gains")
+
+    @cached_property
+    def _labels(self) -> LabelSpace:
+        coarse = Task.find(self._bundle.manifest["tasks"], "coarse")
+        return LabelSpace(len(coarse.labels), tuple(self._bundle.manifest["parents"]))
+
+    def layer_count(self, info: PictureInfo) -> int:
+        """Two, but for a post-semantic file of a picture that is its own core: one."""
+        return 1 if info.variant == _POST and self._is_core(info) else 2
+
+    def encode(
+        self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
+    ) -> Layers:
+        number = self.variant(variant)
+        if number == _POST and labels is not None:
+            raise ArgumentError("a post-semantic file holds no labels; for labels of your own, choose variant pre")
+        info = PictureInfo(pixels.shape[1], pixels.shape[0], quality, number)
+        level = quality - 1
+        if number == _PRE:
+            machine = self._label_layer(pixels, labels)
+        else:
+            machine = self._code(self._features(self._core(pixels)), level, 1)[0]
+        signal = []
+        if self.layer_count(info) > 1:
+            signal.append(self._code(self._features(pixels), level, self._sublayers(info)))
+        return Layers([machine], signal, number)
+
+    def encode_machine(self, pixels: Pixels, variant: str | None = None) -> Layers:
+        number = self.variant(variant)
+        if number == _PRE:
+            return Layers([self._label_layer(pixels, None)], [], number)
+        return Layers([self._code(self._features(self._core(pixels)), 0, 1)[0]], [], number)
+
+    def image(self, layers: Layers, info: PictureInfo) -> Pixels:
+        _need(len(layers), 1)
+        if layers.signal:
+            self._check_signal(layers, info)
+            features = self._decode(layers.signal[0], (info.width, info.height), info.quality - 1, info)
+            return self._reconstruct(features, (info.width, info.height))
+        if info.variant == _PRE:
+            self._labels.unpack(layers.machine[0])
+            return np.full((info.height, info.width, 3), _GREY, np.uint8)
+        side = (self._core_side, self._core_side)
+        return resize(self._reconstruct(self._core_features(layers, info), side), (info.width, info.height), "lanczos")
+
+    def features(self, layers: Layers, info: PictureInfo, layer: int) -> Array:
+        count = self.layer_count(info)
+        if not 1 <= layer <= count:
+            raise ArgumentError(f"layer (={layer}) must lie between 1 and {count}, the layers of this file")
+        _need(len(layers), layer)
+        if layer == 2:
+            self._check_signal(layers, info)
+            return self._decode(layers.signal[0], (info.width, info.height), info.quality - 1, info)[0]
+        if info.variant == _POST:
+            return self._core_features(layers, info)[0]
+        shares = self._labels.shares(self._labels.unpack(layers.machine[0]))
+        return shares.astype(np.float32)[:, None, None]
+
+    def scores(self, layers: Layers, info: PictureInfo, task: str) -> Array:
+        wanted = Task.find(self._bundle.manifest["tasks"], task)
+        _need(len(layers.machine), wanted.layers)
+        if info.variant == _PRE:
+            shares = self._labels.shares(self._labels.unpack(layers.machine[0]))
+            # Logits whose probabilities, at the task's temperature, are the stated ones.
+            return (np.log(self._of_task(wanted, shares)) * wanted.temperature).astype(np.float32)
+        return self._logits(wanted, self._core_features(layers, info))
+
+    def machine_features(self, layers: Layers, info: PictureInfo) -> Array:
+        _need(len(layers.machine), 1)
+        if info.variant == _PRE:
+            raise ArgumentError("a pre-semantic file holds labels, no features for heads; encode with variant post")
+        return self._graphs.run("semantics", self._core_features(layers, info))[0][0]
+
+    def uncoded_features(self, pixels: Pixels) -> Array:
+        return self._graphs.run("semantics", self._features(self._core(pixels)))[0][0]
+
+    def uncoded_scores(self, pixels: Pixels, task: str) -> Array:
+        wanted = Task.find(self._bundle.manifest["tasks"], task)
+        return self._logits(wanted, self._features(self._core(pixels)))
+
+    def _is_core(self, info: PictureInfo) -> bool:
+        return info.width == info.height == self._core_side
+
+    def _core(self, pixels: Pixels) -> Pixels:
+        return resize(pixels, (self._core_side, self._core_side), "lanczos")
+
+    def _sublayers(self, info: PictureInfo) -> int:
+        """One for each plane, unless the picture is small: each one costs some seven bytes."""
+        return PLANES if info.width * info.height >= self._split_pixels else 1
+
+    def _check_signal(self, layers: Layers, info: PictureInfo) -> None:
+        most = self._sublayers(info)
+        if len(layers.signal) != 1 or not 1 <= len(layers.signal[0]) <= most:
+            parts = [len(sublayers) for sublayers in layers.signal]
+            raise CorruptLayer(f"layer s2 has {parts} sub-layers; here it must have {most}")
+
+    # Labels
+
+    def _logits(self, task: Task, features: Array) -> Array:
+        """Of a task; a group's probability is the sum of its classes'."""
+        logits = self._graphs.run("head", self._graphs.run("semantics", features)[0])[0][0].astype(np.float64)
+        if task.name == "fine":
+            return logits.astype(np.float32)
+        shares = np.exp(logits - logits.max())
+        return np.log(self._of_task(task, shares / shares.sum())).astype(np.float32)
+
+    def _of_task(self, task: Task, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of the labels of a task from those of the classes."""
+        if task.name == "fine":
+            return shares
+        groups = np.bincount(self._labels.parents, shares, self._labels.groups) + 1e-9
+        return groups.astype(np.float64)
+
+    def _label_layer(self, pixels: Pixels, names: Sequence[str] | None) -> bytes:
+        if names is not None:
+            return self._labels.pack(self._named(names))
+        fine = Task.find(self._bundle.manifest["tasks"], "fine")
+        logits = self.uncoded_scores(pixels, "fine").astype(np.float64) / fine.temperature
+        shares = np.exp(logits - logits.max())
+        return self._labels.pack(self._labels.best(shares / shares.sum()))
+
+    def _named(self, names: Sequence[str]) -> list[StatedLabel]:
+        """Labels of the caller's own, all of the same probability."""
+        distinct = list(dict.fromkeys(names))
+        if not 1 <= len(distinct) <= MOST_LABELS:
+            raise ArgumentError(f"labels: 1 to {MOST_LABELS} can be stated, not {len(distinct)}")
+        tasks = self._bundle.manifest["tasks"]
+        fine, coarse = (Task.find(tasks, task).labels for task in ("fine", "coarse"))
+        stated = []
+        for name in distinct:
+            if name in fine:
+                number = fine.index(name)
+                stated.append(StatedLabel(self._labels.parents[number], number, 1 / len(distinct)))
+            elif name in coarse:
+                stated.append(StatedLabel(coarse.index(name), None, 1 / len(distinct)))
+            else:
+                raise ArgumentError(
+                    f"label {name!r} is none of the model's; `semapix models --labels {self._bundle.name}` lists them"
+                )
+        return stated
+
+    # Features
+
+    def _features(self, pixels: Pixels) -> Array:
+        """Float features (1, C, h, w) of a picture."""
+        stride = self._stride
+        height, width = pixels.shape[:2]
+        rows, columns = -(-height // stride), -(-width // stride)
+        whole: Array | None = None
+        for inner, outer in tiles(height, width, _TILE, self._margin):
+            result = self._graphs.run("features", normalise(pad_to(outer.of(pixels), stride)))[0]
+            if whole is None:
+                whole = np.empty((1, result.shape[1], rows, columns), np.float32)
+            top, left = inner.top // stride, inner.left // stride
+            bottom, right = -(-inner.bottom // stride), -(-inner.right // stride)
+            y, x = top - outer.top // stride, left - outer.left // stride
+            whole[:, :, top:bottom, left:right] = result[:, :, y : y + bottom - top, x : x + right - left]
+        assert whole is not None
+        return whole
+
+    def _reconstruct(self, features: Array, size: tuple[int, int]) -> Pixels:
+        """The picture of a size (width, height) from dequantised features."""
+        stride = self._stride
+        width, height = size
+        picture = np.empty((height, width, 3), np.uint8)
+        for inner, outer in tiles(height, width, _TILE, self._margin):
+            top, left = outer.top // stride, outer.left // stride
+            part = features[:, :, top : -(-outer.bottom // stride), left : -(-outer.right // stride)]
+            result = denormalise(self._graphs.run("reconstruction", np.ascontiguousarray(part))[0])
+            y, x = inner.top - outer.top, inner.left - outer.left
+            picture[inner.top : inner.bottom, inner.left : inner.right] = result[
+                y : y + inner.bottom - inner.top, x : x + inner.right - inner.left
+            ]
+        return picture
+
+    def _row(self, name: str, level: int) -> Array:
+        row: Array = self._gains[name][level].astype(np.float32)[None, :, None, None]
+        return row
+
+    def _code(self, features: Array, level: int, sublayers: int) -> list[bytes]:
+        scaled = (features * self._row("gain", level))[0]
+        # Magnitudes are rounded down a little more often than to the nearest: zeros are cheap.
+        magnitude = np.floor(np.abs(scaled) + 0.5 - self._dead_zone)
+        values = (np.sign(scaled) * magnitude + _ZERO).clip(0, VALUES - 1).astype(np.uint8)
+        return self._planes.encode(values, level, sublayers)
+
+    def _decode(self, data: Sequence[bytes], size: tuple[int, int], level: int, info: PictureInfo) -> Array:
+        """Dequantised features (1, C, h, w) of a picture of a size (width, height)."""
+        shape = (len(self._gains["gain"][level]), -(-size[1] // self._stride), -(-size[0] // self._stride))
+        values, planes = self._planes.decode(data, self._sublayers(info), shape, level)
+        return self._dequantised(values, planes, level)
+
+    def _core_features(self, layers: Layers, info: PictureInfo) -> Array:
+        side = self._core_side // self._stride
+        level = info.quality - 1
+        values, planes = self._planes.decode(
+            layers.machine[:1], 1, (len(self._gains["gain"][level]), side, side), level
+        )
+        return self._dequantised(values, planes, level)
+
+    def _dequantised(self, values: NDArray[np.uint8], planes: int, level: int) -> Array:
+        known = values.astype(np.float32)
+        if planes < PLANES:
+            nodes = (1 << planes) + (values >> (PLANES - planes)).astype(np.intp)
+            means = self._gains["means"][level].astype(np.float32)
+            known = np.take_along_axis(means, nodes.reshape(len(nodes), -1), axis=1).reshape(values.shape)
+        return (known - _ZERO)[None] * self._row("inverse_gain", level)
+
+
+def _need(have: int, wanted: int) -> None:
+    if have < wanted:
+        raise TruncatedStream(f"the file holds {have} whole layers, {wanted} are needed")

@@ -1,0 +1,101 @@
+"""The recipe of DeepSIC: sizes of its networks, data, training stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DeepsicData", "DeepsicModel", "DeepsicRecipe", "JointStage"]
+
+
+@dataclass(frozen=True)
+class DeepsicModel:
+    """Sizes of the networks of DeepSIC."""
+
+    core_side: int
+    """Larger pictures are squeezed to squares of this side for the labels."""
+    widths: list[int]
+    """Filters of the four stages of the feature extraction; the last number is that of the features."""
+    kernels: list[int]
+    """Side of the filters of each stage."""
+    strides: list[int]
+    """Subsampling of each stage."""
+    head_widths: list[int]
+    """Filters of the convolutions of the semantic analysis."""
+    head_strides: list[int]
+    """Subsampling of each of them."""
+    head_pool: int
+    """Side of the grid that its last convolution is averaged to."""
+    head_hidden: int
+    """Width of its first fully connected layer."""
+    dropout: float
+    """Dropout before the last fully connected layer."""
+    dead_zone: float
+    """Encoders round a feature to the smaller of two values unless the larger one is so much nearer, in steps."""
+    plane_groups: list[int]
+    """Features of each group of the bit-plane coder, in the order of coding; a group's contexts see those before it."""
+    split_pixels: int
+    """Smaller pictures have all bit planes in one sub-layer: each one costs some seven bytes."""
+    context_photos: int
+    """Photos whose middles the coder's contexts are counted on, when the model becomes a bundle."""
+    context_side: int
+    """Side of these middles in pixels."""
+
+
+@dataclass(frozen=True)
+class DeepsicData:
+    """Folders of the training data, relative to `--data`."""
+
+    labelled: str
+    """Folder with labels.json and Parquet files."""
+    labelled_files: str
+    """Pattern of the training files in it."""
+    labelled_side: int
+    """Training pictures are squeezed to squares of this side."""
+    photos: str
+    """Folder with Parquet files of photos."""
+    held_out: int
+    """Every n-th training picture is held out for tuning."""
+    held_out_photos: int
+    """Every n-th photo is held out for tuning."""
+
+
+@dataclass(frozen=True)
+class JointStage:
+    """Stage `joint`: all networks together, for rate, distortion and labels."""
+
+    minutes: float
+    batch: int
+    """Labelled pictures in a step."""
+    photo_batch: int
+    """Patches of photos in a step."""
+    side: int
+    """Side of these patches in pixels."""
+    precision: str
+    learning_rate: float
+    weight_decay: float
+    semantic_weight: float
+    """lambda2 of the paper's loss, of the cross entropy."""
+    coarse_weight: float
+    """Weight of the cross entropy of groups, beside that of classes."""
+    label_smoothing: float
+    lambda_low: float
+    """lambda1, of the squared error (0 to 255), at quality 1."""
+    lambda_high: float
+    """lambda1 at quality 9."""
+    float_share: float
+    """Share of the labelled pictures that the semantic analysis sees before quantisation (pre-semantic)."""
+    smallest_area: float
+    jitter: float
+    validate_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class DeepsicRecipe:
+    """A whole recipe. `name` is the name of its file."""
+
+    name: str
+    system: str
+    model: DeepsicModel
+    data: DeepsicData
+    joint: JointStage

@@ -1,0 +1,47 @@
+"""DeepSIC as training sees it: its stage, where its data come from, how it becomes a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from semapix.bundle import Bundle
+from semapix.errors import ArgumentError
+from semapix.training.data import Batches, Patches, Together
+from semapix.training.deepsic.export import export_deepsic
+from semapix.training.deepsic.joint import JointSystem
+from semapix.training.deepsic.model import load_deepsic
+from semapix.training.deepsic.recipe import DeepsicRecipe
+from semapix.training.deepsic.restore import restore_deepsic
+from semapix.training.splits import label_spaces, labelled, middles, photos
+from semapix.training.system import Prepared, System
+
+__all__ = ["DeepsicSystem"]
+
+_START_BATCHES = 30
+_HELD_OUT_SIDE = 256  # of the middles of held-out photos
+
+
+class DeepsicSystem(System):
+    """One stage for all networks; what the bit-plane coder needs is counted when a bundle is made."""
+
+    stages = ("joint",)
+
+    def prepare(self, recipe: DeepsicRecipe, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
+        training, held_out = labelled(recipe.data, data)
+        photo_training, photo_held_out = photos(recipe.data, data)
+        joint = recipe.joint
+        patches = Patches(photo_training, joint.photo_batch, joint.side, joint.seed)
+        system = JointSystem(recipe, label_spaces(training), minutes)
+        system.start(torch.cat([batch for batch, _ in zip(patches, range(_START_BATCHES), strict=False)]))
+        batches = Together(Batches(training, joint.batch, joint.seed), patches)
+        return Prepared(system, batches, [held_out, middles(photo_held_out, min(2 * joint.side, _HELD_OUT_SIDE))])
+
+    def restore(self, bundle: Bundle, folder: Path) -> None:
+        restore_deepsic(bundle, folder)
+
+    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+        if data is None:
+            raise ArgumentError("deepsic: name the training data with --data; its coder counts contexts on them")
+        return export_deepsic(load_deepsic(folder), bundle, data, force=force)

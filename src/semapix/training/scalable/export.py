@@ -1,0 +1,105 @@
+"""From a scalable model to a bundle: graphs, integer tables, manifest, fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semapix.bundle import save_bundle
+from semapix.codecs import QUALITIES
+from semapix.coding import TableBank, gaussian_counts
+from semapix.training.onnx_graph import to_onnx
+from semapix.training.scalable.calibrate import Calibration
+from semapix.training.scalable.graphs import scalable_graphs
+from semapix.training.scalable.model import TrainedScalable
+from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_STRIDE
+
+__all__ = ["export_scalable"]
+
+
+def _gains(unit: Any, *names: str) -> dict[str, NDArray[np.float32]]:
+    return {name: getattr(unit, name).detach().numpy() for name in names}
+
+
+def _arrays(trained: TrainedScalable) -> dict[str, dict[str, NDArray[Any]]]:
+    groups: dict[str, dict[str, NDArray[Any]]] = {"tables": {"gaussian": TableBank.pack(gaussian_counts())}}
+    for layer, unit in enumerate(trained.compression.units, start=1):
+        gains = {name: np.exp(values) for name, values in _gains(unit, "gain", "inverse_gain").items()}
+        groups[f"s{layer}"] = {**unit.coder.export().to_arrays(), **gains}
+    outer = trained.outer
+    gains = {name: np.exp(values) for name, values in _gains(outer, "gain", "inverse_gain").items()}
+    groups["outer"] = {
+        **outer.coder.export().to_arrays(),
+        **gains,
+        **_gains(outer, "analysis_scale", "synthesis_scale"),
+    }
+    return groups
+
+
+def _task(
+    name: str, labels: list[str], layers: int, channels: int, calibrations: Mapping[str, Calibration]
+) -> dict[str, Any]:
+    calibration = calibrations.get(name)
+    return {
+        "name": name,
+        "labels": labels,
+        "layers": layers,
+        "channels": channels,
+        "head": f"head.{name}",
+        **({"temperature": 1.0} if calibration is None else asdict(calibration)),
+    }
+
+
+def export_scalable(
+    trained: TrainedScalable,
+    path: Path,
+    calibrations: Mapping[str, Calibration] | None = None,
+    *,
+    force: bool = False,
+) -> None:
+    """Write the bundle of a scalable model.
+
+    `calibrations`: of tasks by their names; of a task that has none the temperature is 1, and it does not tell foreign
+    pictures. Raises OutputError if `path` exists and `force` is not set.
+    """
+    model = trained.model
+    known = calibrations or {}
+    levels = len(model.lifting_hidden)
+    manifest = {
+        "name": path.stem,
+        "codec": "scalable",
+        "recipe": asdict(trained.recipe),
+        "tasks": [
+            _task("coarse", trained.coarse_names, 1, model.coarse_channels, known),
+            _task("fine", trained.fine_names, 2, 3 * 2**levels, known),
+        ],
+        "parents": trained.parents,
+        "core": {
+            "side": model.core_side,
+            "levels": levels,
+            "qualities": QUALITIES,
+            "coarse_channels": model.coarse_channels,
+            "band_shapes": trained.band_shapes,
+            "latent_shapes": trained.latent_shapes,
+            "finer_under_scales": model.core_finer_under_scales,
+        },
+        "outer": {
+            "latents": sum(model.outer_groups),
+            "groups": len(model.outer_groups),
+            "widest": model.outer_widest,
+            "split_pixels": model.outer_split_pixels,
+            "error_weight": model.outer_error_weight,
+            "levels": OUTER_LEVELS,
+            "factor": OUTER_FACTOR,
+            "stride": OUTER_STRIDE,
+            "finer_by_scale": model.outer_finer_by_scale,
+            "margin": trained.outer.margin,
+        },
+    }
+    graphs = {name: to_onnx(part) for name, part in scalable_graphs(trained).items()}
+    save_bundle(path, manifest, graphs, _arrays(trained), force=force)

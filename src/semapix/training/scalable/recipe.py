@@ -1,0 +1,152 @@
+"""The recipe of the scalable system: sizes of its networks, data, training stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["LcnetStage", "LfrnetStage", "OuterStage", "ScalableData", "ScalableModel", "ScalableRecipe"]
+
+
+@dataclass(frozen=True)
+class ScalableModel:
+    """Sizes of the networks of the scalable system."""
+
+    core_side: int
+    """Side of the square core in pixels, a multiple of 2^K."""
+    lifting_hidden: list[int]
+    """Hidden channels of Predict and Update, finest level first; the length is K."""
+    lifting_depth: list[int]
+    """Feature extraction layers of Predict and Update, finest level first."""
+    coarse_channels: int
+    """Channels of the deepest main band that make up layer s1; the rest is s2."""
+    coarse_hidden: list[int]
+    """Widths of the two hidden layers of the coarse head."""
+    fine_hidden: list[int]
+    """Widths of the two hidden layers of the fine head."""
+    dropout: float
+    """Dropout of both heads."""
+    unit_channels: int
+    """Channels inside of the RAFC units."""
+    unit_loops: list[int]
+    """Downsampling steps in each of the K + 2 RAFC units, s1 first."""
+    unit_latents: list[int]
+    """Latent channels of each RAFC unit, s1 first."""
+    unit_blocks: int
+    """Residual blocks after each downsampling step, and in each branch of the attention module."""
+    unit_kernel: int
+    """Side of the kernels that lead into and out of the units, and of their down- and upsampling."""
+    unit_features: int
+    """Channels of the state of the RAFC units' entropy models."""
+    predictor_channels: int
+    """Channels inside of the prediction units and of the post-processing unit."""
+    core_finer_under_scales: int
+    """Quality levels by which s3 to s7 are coded more finely (less if negative) when outer scales rest on them."""
+    outer_finer_by_scale: int
+    """Quality levels by which each outer scale is coded more finely than the next larger one."""
+    outer_widest: float
+    """How many times larger than the core the smallest outer scale may be; beyond, one of the core's size is added."""
+    outer_channels: int
+    """Channels of the outer unit at 1/8 resolution."""
+    outer_inner: list[int]
+    """Channels between the two convolutions of a block of the outer unit's analysis, and of its synthesis."""
+    outer_blocks: list[int]
+    """Blocks of the outer unit's analysis, and of its synthesis."""
+    outer_groups: list[int]
+    """Latent channels of the outer unit at 1/8 resolution, in the groups that make up its sub-layers."""
+    outer_features: int
+    """Channels of the state of the outer unit's entropy model."""
+    outer_hyper: int
+    """Hyper-latent channels of the outer unit at 1/32 resolution."""
+    outer_error_weight: float
+    """What a squared error of 1 in a latent of the outer unit costs in bits, to an encoder that rounds it."""
+    outer_split_pixels: int
+    """Outer scales of fewer pixels have one sub-layer: each one costs some seven bytes."""
+
+
+@dataclass(frozen=True)
+class ScalableData:
+    """Folders of the training data, relative to `--data`."""
+
+    labelled: str
+    """Folder with labels.json and Parquet files."""
+    labelled_files: str
+    """Pattern of the training files in it."""
+    labelled_side: int
+    """Training pictures are squeezed to squares of this side, at least the core's; views of them make cores."""
+    photos: str
+    """Folder with Parquet files of photos for the outer unit."""
+    held_out: int
+    """Every n-th training picture is held out for tuning."""
+    held_out_photos: int
+    """Every n-th photo is held out for tuning."""
+
+
+@dataclass(frozen=True)
+class LfrnetStage:
+    """Stage 1: transform and heads."""
+
+    minutes: float
+    batch: int
+    precision: str
+    """As Lightning names it; bf16-mixed becomes 32-true where the device has no bfloat16 arithmetic."""
+    learning_rate: float
+    weight_decay: float
+    coarse_weight: float
+    """Weight of the coarse head's cross entropy; that of the fine head's is 1."""
+    label_smoothing: float
+    smallest_area: float
+    jitter: float
+    dual_weight: float
+    update_weight: float
+    validate_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class LcnetStage:
+    """Stage 2: the RAFC units, prediction units and post-processing, with stage 1 frozen."""
+
+    minutes: float
+    batch: int
+    precision: str
+    learning_rate: float
+    weight_decay: float
+    semantic_weight: float
+    feature_weight: float
+    machine_rate_weight: float
+    signal_weight: float
+    lambda_low: float
+    lambda_high: float
+    smallest_area: float
+    jitter: float
+    validate_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class OuterStage:
+    """Stage 3: the unit that all outer scales share; independent of the others."""
+
+    minutes: float
+    batch: int
+    precision: str
+    side: int
+    learning_rate: float
+    weight_decay: float
+    lambda_low: float
+    lambda_high: float
+    validate_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class ScalableRecipe:
+    """A whole recipe. `name` is the name of its file."""
+
+    name: str
+    system: str
+    model: ScalableModel
+    data: ScalableData
+    lfrnet: LfrnetStage
+    lcnet: LcnetStage
+    outer: OuterStage

@@ -1,0 +1,59 @@
+"""The scalable system as training sees it: its stages, where their data come from, how it becomes a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from semapix.bundle import Bundle
+from semapix.training.data import Batches, Patches
+from semapix.training.scalable.calibrate import calibrate
+from semapix.training.scalable.export import export_scalable
+from semapix.training.scalable.lcnet import LcnetSystem
+from semapix.training.scalable.lfrnet import LfrnetSystem
+from semapix.training.scalable.model import load_scalable, load_transform
+from semapix.training.scalable.outer import OuterSystem
+from semapix.training.scalable.recipe import ScalableRecipe
+from semapix.training.scalable.restore import restore_run
+from semapix.training.splits import label_spaces, labelled, middles, photos
+from semapix.training.system import Prepared, System
+
+__all__ = ["ScalableSystem"]
+
+_START_BATCHES = 60
+_HELD_OUT_SIDE = 256  # of the middles of held-out photos
+
+
+class ScalableSystem(System):
+    """LFRNet, LCNet and the outer unit; stage `outer` does not depend on the others."""
+
+    stages = ("lfrnet", "lcnet", "outer")
+
+    def prepare(self, recipe: ScalableRecipe, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
+        if stage == "outer":
+            return _prepare_outer(recipe, data, minutes)
+        training, held_out = labelled(recipe.data, data)
+        if stage == "lfrnet":
+            lfrnet = LfrnetSystem(recipe, label_spaces(training), minutes)
+            return Prepared(lfrnet, Batches(training, recipe.lfrnet.batch, recipe.lfrnet.seed), [held_out])
+        lcnet = LcnetSystem(recipe, load_transform(folder), minutes)
+        return Prepared(lcnet, Batches(training, recipe.lcnet.batch, recipe.lcnet.seed), [held_out])
+
+    def restore(self, bundle: Bundle, folder: Path) -> None:
+        restore_run(bundle, folder)
+
+    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+        trained = load_scalable(folder)
+        calibrations = {} if data is None else calibrate(trained, data)
+        export_scalable(trained, bundle, calibrations, force=force)
+        return {task: calibration.temperature for task, calibration in calibrations.items()}
+
+
+def _prepare_outer(recipe: ScalableRecipe, data: Path, minutes: float | None) -> Prepared:
+    outer = recipe.outer
+    training, held_out = photos(recipe.data, data)
+    patches = Patches(training, outer.batch, outer.side, outer.seed)
+    stage = OuterSystem(recipe, minutes)
+    stage.start(torch.cat([batch for batch, _ in zip(patches, range(_START_BATCHES), strict=False)]))
+    return Prepared(stage, patches, [middles(held_out, min(2 * outer.side, _HELD_OUT_SIDE))])

@@ -1,0 +1,40 @@
+"""Recipes of any kind from plain values: each section of the file is a dataclass, and must have exactly its keys."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar, get_type_hints
+
+from semapix.errors import ArgumentError
+
+__all__ = ["build_recipe"]
+
+T = TypeVar("T")
+
+_PRECISIONS = ("32-true", "bf16-mixed")
+
+
+def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """A recipe of a kind; `where`: what messages call it. Raises ArgumentError for unknown or missing keys."""
+    sections = {key: part for key, part in get_type_hints(kind).items() if dataclasses.is_dataclass(part)}
+    built = {
+        key: _build(sections[key], value, f"{where}, {key}") if key in sections else value
+        for key, value in values.items()
+    }
+    recipe: T = _build(kind, built, where)
+    for key in sections:
+        precision = getattr(built[key], "precision", _PRECISIONS[0])
+        if precision not in _PRECISIONS:
+            raise ArgumentError(f"{where}: precision (={precision!r}) must be one of: {', '.join(_PRECISIONS)}")
+    return recipe
+
+
+def _build(kind: Any, values: Any, where: str) -> Any:
+    """A dataclass from a mapping that must have exactly its keys."""
+    if not isinstance(values, dict):
+        raise ArgumentError(f"{where} must be a mapping, not {values!r}")
+    wanted = {field.name for field in dataclasses.fields(kind)}
+    unknown, missing = sorted(set(values) - wanted), sorted(wanted - set(values))
+    if unknown or missing:
+        raise ArgumentError(f"{where}: unknown keys {unknown}, missing keys {missing}")
+    return kind(**values)

@@ -1,0 +1,68 @@
+"""Which pictures train and which are held out: the same ones in every stage, run and calibration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import TensorDataset
+
+from semapix.errors import ArgumentError
+from semapix.training.data import LabelledPictures, load_labelled, load_photos
+
+__all__ = ["DataSection", "label_spaces", "labelled", "middles", "photos"]
+
+
+class DataSection(Protocol):
+    """What the section `data` of every recipe says: folders relative to `--data`, and what is held out of them."""
+
+    @property
+    def labelled(self) -> str: ...
+    @property
+    def labelled_files(self) -> str: ...
+    @property
+    def labelled_side(self) -> int: ...
+    @property
+    def photos(self) -> str: ...
+    @property
+    def held_out(self) -> int: ...
+    @property
+    def held_out_photos(self) -> int: ...
+
+
+def labelled(section: DataSection, data: Path) -> tuple[LabelledPictures, TensorDataset]:
+    """The labelled pictures that train, and the held-out ones as tensors: every n-th of a fixed random order."""
+    pictures = load_labelled(data / section.labelled, section.labelled_files, section.labelled_side)
+    order = np.random.default_rng(0).permutation(len(pictures))
+    chosen = np.zeros(len(pictures), bool)
+    chosen[order[:: section.held_out]] = True
+    held_out = pictures.take(np.flatnonzero(chosen))
+    tensors = (torch.from_numpy(x) for x in (held_out.pictures, held_out.coarse, held_out.fine))
+    return pictures.take(np.flatnonzero(~chosen)), TensorDataset(*tensors)
+
+
+def label_spaces(pictures: LabelledPictures) -> dict[str, list[Any]]:
+    """Names of the `coarse` and `fine` labels, and `parents`, the coarse label of each fine one."""
+    return {"coarse": pictures.coarse_names, "fine": pictures.fine_names, "parents": pictures.parents}
+
+
+def photos(section: DataSection, data: Path) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    """The photos that train, and the held-out ones, each uint8 (H, W, 3)."""
+    everything, every = load_photos(data / section.photos), section.held_out_photos
+    return [photo for i, photo in enumerate(everything) if i % every], everything[::every]
+
+
+def middles(pictures: list[NDArray[np.uint8]], side: int) -> TensorDataset:
+    """The middle of every photo, (N, 3, side, side)."""
+    crops = []
+    for photo in pictures:
+        if min(photo.shape[:2]) < side:
+            raise ArgumentError(
+                f"a photo of {photo.shape[1]}x{photo.shape[0]} pixels is too small; the recipe needs {side} a side"
+            )
+        top, left = (photo.shape[0] - side) // 2, (photo.shape[1] - side) // 2
+        crops.append(photo[top : top + side, left : left + side].transpose(2, 0, 1))
+    return TensorDataset(torch.from_numpy(np.stack(crops)))

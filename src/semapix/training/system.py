@@ -1,0 +1,45 @@
+"""What training needs to know of a system: the interface that `systems.SYSTEMS` lists the implementations of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from torch.utils.data import Dataset, IterableDataset
+
+from semapix.bundle import Bundle
+from semapix.training.budget import BudgetedStage
+
+__all__ = ["Prepared", "System"]
+
+
+class Prepared(NamedTuple):
+    """A stage that is ready to run: the Lightning module, its endless training batches, its held-out pictures."""
+
+    stage: BudgetedStage
+    training: IterableDataset[Any]
+    held_out: Sequence[Dataset[Any]]
+
+
+class System(ABC):
+    """One system as training sees it."""
+
+    stages: ClassVar[tuple[str, ...]]
+    """Its stages, in order."""
+
+    @abstractmethod
+    def prepare(self, recipe: Any, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
+        """A stage of a recipe of this system; `folder` holds the checkpoints of earlier stages."""
+
+    @abstractmethod
+    def restore(self, bundle: Bundle, folder: Path) -> None:
+        """Write the checkpoints that `folder` lacks with the weights of a bundle, without optimiser state."""
+
+    @abstractmethod
+    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+        """Make a bundle of the checkpoints in `folder`; with `data`, calibrate its tasks on held-out pictures.
+
+        Returns the temperature of each task that was calibrated.
+        """
