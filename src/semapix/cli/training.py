@@ -32,7 +32,8 @@ def train(
     stage: Annotated[
         str,
         typer.Option(
-            metavar="STAGE", help="Of scalable: lfrnet, then lcnet, and outer at any time. Of deepsic: joint."
+            metavar="STAGE",
+            help="Of scalable: lfrnet, then lcnet, and outer at any time. Of deepsic: joint, then semantics.",
         ),
     ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe names.")],

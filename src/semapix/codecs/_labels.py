@@ -22,6 +22,7 @@ MOST_LABELS = 5
 """No layer holds more labels."""
 
 _SHARES = 2.0 ** (-0.5 * np.arange(16))  # probabilities that four bits can state, 1 to 1/181
+_TIE = 1e-3
 _LEAST = 1e-6  # of a class that no label names
 
 
@@ -80,8 +81,11 @@ class LabelSpace:
         return labels
 
     def shares(self, labels: Sequence[StatedLabel]) -> NDArray[np.float64]:
-        """The probability of each class: that of the labels; what they leave is spread evenly over the others."""
-        named = {label.fine: label.share for label in labels if label.fine is not None}
+        """The probability of each class: that of the labels; what they leave is spread evenly over the others.
+
+        Of labels of the same probability, the one that is stated first gets a little more.
+        """
+        named = {label.fine: label.share * (1 - _TIE * i) for i, label in enumerate(labels) if label.fine is not None}
         shares = np.full(len(self.parents), 0.0)
         for fine, share in named.items():
             shares[fine] = share

@@ -15,6 +15,7 @@ from semapix.training.augment import random_view, squeeze
 from semapix.training.batch_norm import refresh_batch_norm
 from semapix.training.budget import BudgetedStage
 from semapix.training.checkpoint import weights_of
+from semapix.training.deepsic.groups import group_shares
 from semapix.training.deepsic.nets import (
     FeatureExtraction,
     Reconstruction,
@@ -104,12 +105,7 @@ class JointSystem(BudgetedStage):
     def _logits(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Of the groups, which are the sums over their classes, and of the classes."""
         fine = self.semantics(features).float()
-        return self._groups(fine), fine
-
-    def _groups(self, fine: Tensor) -> Tensor:
-        shares = torch.softmax(fine, dim=1)
-        groups = shares.new_zeros(len(fine), len(self.labels["coarse"])).index_add_(1, self.parents, shares)
-        return groups.clamp(min=1e-9).log()
+        return group_shares(fine, self.parents).log(), fine
 
     def training_step(self, batch: tuple[tuple[Tensor, Tensor, Tensor], Tensor], batch_idx: int) -> Tensor:
         (pictures, coarse, fine), patches = batch

@@ -18,7 +18,7 @@ from semapix.training.graph_part import GraphPart, MethodModule
 from semapix.training.rounding import round_weights
 from semapix.training.sections import build_recipe
 
-__all__ = ["TrainedDeepsic", "deepsic_graphs", "load_deepsic", "new_deepsic"]
+__all__ = ["TrainedDeepsic", "deepsic_graphs", "load_deepsic", "load_joint", "new_deepsic"]
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,26 @@ def new_deepsic(recipe: DeepsicRecipe, labels: dict[str, list[Any]]) -> TrainedD
     )
 
 
-def load_deepsic(folder: Path) -> TrainedDeepsic:
-    """The model of the checkpoint in `folder`, ready for export: batch norm folded, weights rounded.
-
-    Raises ArgumentError when there is none.
-    """
+def load_joint(folder: Path) -> TrainedDeepsic:
+    """The model of stage `joint`, as it is. Raises ArgumentError when `folder` has no checkpoint of it."""
     checkpoint = read_checkpoint(folder, "joint")
     recipe = build_recipe(DeepsicRecipe, checkpoint["recipe"], "the checkpoint's recipe")
     trained = new_deepsic(recipe, checkpoint["labels"])
     for name in ("features", "reconstruction", "semantics", "quantiser"):
         getattr(trained, name).load_state_dict(weights_of(checkpoint["state_dict"], name))
+    return trained
+
+
+def load_deepsic(folder: Path) -> TrainedDeepsic:
+    """The model of both checkpoints in `folder`, ready for export: batch norm folded, weights rounded.
+
+    f and its gains are those that stage `semantics` was trained on, even if stage `joint` has gone on since. Raises
+    ArgumentError when a checkpoint is missing.
+    """
+    trained = load_joint(folder)
+    state = read_checkpoint(folder, "semantics")["state_dict"]
+    for name in ("features", "semantics", "quantiser"):
+        getattr(trained, name).load_state_dict(weights_of(state, name))
     for part in (trained.features, trained.reconstruction, trained.semantics):
         part.requires_grad_(False)
         fold_batch_norm(part)

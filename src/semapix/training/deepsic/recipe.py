@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DeepsicData", "DeepsicModel", "DeepsicRecipe", "JointStage"]
+__all__ = ["DeepsicData", "DeepsicModel", "DeepsicRecipe", "JointStage", "SemanticsStage"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,24 @@ class JointStage:
 
 
 @dataclass(frozen=True)
+class SemanticsStage:
+    """Stage `semantics`: the semantic analysis alone."""
+
+    minutes: float
+    batch: int
+    precision: str
+    learning_rate: float
+    weight_decay: float
+    coarse_weight: float
+    label_smoothing: float
+    float_share: float
+    smallest_area: float
+    jitter: float
+    validate_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class DeepsicRecipe:
     """A whole recipe. `name` is the name of its file."""
 
@@ -99,3 +117,4 @@ class DeepsicRecipe:
     model: DeepsicModel
     data: DeepsicData
     joint: JointStage
+    semantics: SemanticsStage

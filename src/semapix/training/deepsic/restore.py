@@ -19,14 +19,11 @@ __all__ = ["restore_deepsic"]
 
 
 def restore_deepsic(bundle: Bundle, folder: Path) -> None:
-    """Write the checkpoint of stage `joint`, if `folder` lacks it, with the weights of a bundle, no optimiser state.
+    """Write the checkpoints that `folder` lacks, with the weights of a bundle and no optimiser state.
 
     The density that training estimates rates with is not in a bundle: it starts anew. Raises ArgumentError when the
     bundle's graphs do not fit its recipe.
     """
-    path = folder / "joint.ckpt"
-    if path.exists():
-        return
     recipe = build_recipe(DeepsicRecipe, bundle.manifest["recipe"], f"{bundle.path}: recipe")
     labels = {task["name"]: task["labels"] for task in bundle.manifest["tasks"]}
     labels["parents"] = bundle.manifest["parents"]
@@ -45,4 +42,7 @@ def restore_deepsic(bundle: Bundle, folder: Path) -> None:
         getattr(trained.quantiser, name).data = torch.from_numpy(gains[name].astype("float32")).log()
     state = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save({"state_dict": state, "recipe": bundle.manifest["recipe"], "labels": labels}, path)
+    for stage in ("joint", "semantics"):
+        path = folder / f"{stage}.ckpt"
+        if not path.exists():
+            torch.save({"state_dict": state, "recipe": bundle.manifest["recipe"], "labels": labels}, path)

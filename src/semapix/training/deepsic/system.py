@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,9 +12,10 @@ from semapix.errors import ArgumentError
 from semapix.training.data import Batches, Patches, Together
 from semapix.training.deepsic.export import export_deepsic
 from semapix.training.deepsic.joint import JointSystem
-from semapix.training.deepsic.model import load_deepsic
+from semapix.training.deepsic.model import load_deepsic, load_joint
 from semapix.training.deepsic.recipe import DeepsicRecipe
 from semapix.training.deepsic.restore import restore_deepsic
+from semapix.training.deepsic.semantics import SemanticsSystem
 from semapix.training.splits import label_spaces, labelled, middles, photos
 from semapix.training.system import Prepared, System
 
@@ -24,12 +26,15 @@ _HELD_OUT_SIDE = 256  # of the middles of held-out photos
 
 
 class DeepsicSystem(System):
-    """One stage for all networks; what the bit-plane coder needs is counted when a bundle is made."""
+    """A stage for all networks, one for h alone; what the bit-plane coder needs is counted when a bundle is made."""
 
-    stages = ("joint",)
+    stages = ("joint", "semantics")
 
     def prepare(self, recipe: DeepsicRecipe, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
         training, held_out = labelled(recipe.data, data)
+        if stage == "semantics":
+            semantics = SemanticsSystem(replace(load_joint(folder), recipe=recipe), minutes)
+            return Prepared(semantics, Batches(training, recipe.semantics.batch, recipe.semantics.seed), [held_out])
         photo_training, photo_held_out = photos(recipe.data, data)
         joint = recipe.joint
         patches = Patches(photo_training, joint.photo_batch, joint.side, joint.seed)
