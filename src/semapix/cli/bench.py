@@ -173,6 +173,47 @@ def semantic(
 
 
 @bench.command()
+def variants(
+    dataset: DatasetPath,
+    out: Out,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """Labels decided while encoding against labels decided from files, at the same rates.
+
+    Example: semapix bench variants --dataset DATA/objects --limit 400 -o results/variants-objects
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.variants import VariantsProtocol, measure_variants
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(VariantsProtocol, "variants", protocol, codecs=_split(codecs))
+    _end(measure_variants(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
+
+
+@bench.command()
+def planes(
+    dataset: DatasetPath,
+    out: Out,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    limit: Limit = None,
+) -> None:
+    """The bit-plane coder of DeepSIC: bits a second, bytes against its model and against tables that stand still.
+
+    Example: semapix bench planes --dataset DATA/kodak -o results/planes-kodak
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.planes import PlanesProtocol, measure_planes
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(PlanesProtocol, "planes", protocol, codecs=_split(codecs))
+    _end(measure_planes(dataset, chosen, _run(out, 1, limit, model, _data(dataset))), out)
+
+
+@bench.command()
 def critical_rate(
     dataset: DatasetPath,
     out: Out,

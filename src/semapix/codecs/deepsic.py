@@ -58,7 +58,8 @@ class Deepsic(Codec):
         return self._bundle.manifest
 
     @cached_property
-    def _planes(self) -> BitPlaneModel:
+    def planes(self) -> BitPlaneModel:
+        """The bit-plane coder."""
         return BitPlaneModel(Contexts.from_arrays(self._bundle.arrays("contexts")))
 
     @cached_property
@@ -243,25 +244,30 @@ class Deepsic(Codec):
         row: Array = self._gains[name][level].astype(np.float32)[None, :, None, None]
         return row
 
+    def plane_values(self, pixels: Pixels, quality: int) -> NDArray[np.uint8]:
+        """What the bit-plane coder gets of a picture: its quantised features, uint8 (C, h, w)."""
+        return self._quantised(self._features(pixels), quality - 1)
+
     def _code(self, features: Array, level: int, sublayers: int) -> list[bytes]:
+        return self.planes.encode(self._quantised(features, level), level, sublayers)
+
+    def _quantised(self, features: Array, level: int) -> NDArray[np.uint8]:
         scaled = (features * self._row("gain", level))[0]
         # Magnitudes are rounded down a little more often than to the nearest: zeros are cheap.
         magnitude = np.floor(np.abs(scaled) + 0.5 - self._dead_zone)
-        values = (np.sign(scaled) * magnitude + _ZERO).clip(0, VALUES - 1).astype(np.uint8)
-        return self._planes.encode(values, level, sublayers)
+        values: NDArray[np.uint8] = (np.sign(scaled) * magnitude + _ZERO).clip(0, VALUES - 1).astype(np.uint8)
+        return values
 
     def _decode(self, data: Sequence[bytes], size: tuple[int, int], level: int, info: PictureInfo) -> Array:
         """Dequantised features (1, C, h, w) of a picture of a size (width, height)."""
         shape = (len(self._gains["gain"][level]), -(-size[1] // self._stride), -(-size[0] // self._stride))
-        values, planes = self._planes.decode(data, self._sublayers(info), shape, level)
+        values, planes = self.planes.decode(data, self._sublayers(info), shape, level)
         return self._dequantised(values, planes, level)
 
     def _core_features(self, layers: Layers, info: PictureInfo) -> Array:
         side = self._core_side // self._stride
         level = info.quality - 1
-        values, planes = self._planes.decode(
-            layers.machine[:1], 1, (len(self._gains["gain"][level]), side, side), level
-        )
+        values, planes = self.planes.decode(layers.machine[:1], 1, (len(self._gains["gain"][level]), side, side), level)
         return self._dequantised(values, planes, level)
 
     def _dequantised(self, values: NDArray[np.uint8], planes: int, level: int) -> Array:

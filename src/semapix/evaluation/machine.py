@@ -33,7 +33,8 @@ class Look:
 class MachineCoder:
     """Codes the machine layers of pictures with one model and asks its tasks.
 
-    `threads`: of each graph; one is best where several processes share the cores.
+    `threads`: of each graph; one is best where several processes share the cores. A codec with variants codes the one
+    whose machine layers have features.
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
@@ -47,13 +48,15 @@ class MachineCoder:
 
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
         """A picture, uint8 (H, W, 3), as a .spix file without signal layers: the first bytes of every whole file."""
+        coded = self._codec.encode_machine(pixels, self._codec.head_variant)
         return write(
             codec=self._codec.number,
             quality=_QUALITY,
             fingerprint=self._bundle.fingerprint[:FINGERPRINT_BYTES],
             width=pixels.shape[1],
             height=pixels.shape[0],
-            machine=self._codec.encode_machine(pixels).machine,
+            machine=coded.machine,
+            variant=coded.variant,
         )
 
     def look(self, coded: bytes, task: str) -> Look:
@@ -63,16 +66,12 @@ class MachineCoder:
             path = Path(folder) / "prefix.spix"
             path.write_bytes(Reader(coded).prefix(layers))
             reader = Reader(path)
-            header = reader.header
-            machine = [reader.machine_layer(i) for i in range(layers)]
-        info = PictureInfo(header.width, header.height, header.quality)
-        return Look(self._codec.scores(Layers(machine, []), info, task), reader.bytes_read)
+            decoded, info = _machine_layers(reader, layers)
+        return Look(self._codec.scores(decoded, info, task), reader.bytes_read)
 
     def features(self, coded: bytes, layers: int) -> NDArray[np.float32]:
         """The features, float32 (C, h, w), that the first `layers` machine layers of a file give."""
-        reader = Reader(coded)
-        info = PictureInfo(reader.header.width, reader.header.height, reader.header.quality)
-        return self._codec.machine_features(Layers([reader.machine_layer(i) for i in range(layers)], []), info)
+        return self._codec.machine_features(*_machine_layers(Reader(coded), layers))
 
     def prefix_bytes(self, coded: bytes, layers: int) -> int:
         """Bytes of a file that ends behind its first `layers` layers."""
@@ -98,6 +97,13 @@ class MachineCoder:
                 f"{self._bundle.path}: task {task} has {len(have)} labels ({', '.join(have[:2])}, ...) that are not "
                 f"the {len(labels)} of the data ({', '.join(labels[:2])}, ...)"
             )
+
+
+def _machine_layers(reader: Reader, count: int) -> tuple[Layers, PictureInfo]:
+    """The first `count` layers of a file, all of them machine layers, and what its header says."""
+    header = reader.header
+    layers = Layers([reader.machine_layer(i) for i in range(count)], [], header.variant)
+    return layers, PictureInfo(header.width, header.height, header.quality, header.variant)
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ REFERENCED = [metric for metric in METRICS.values() if metric.needs_reference]
 
 def test_names():
     assert [metric.name for metric in METRICS.values()] == list(METRICS)
-    assert list(METRICS) == ["psnr", "psnr-y", "ssim", "ms-ssim", "fsim", "fsim-c", "niqe"]
+    assert list(METRICS) == ["psnr", "psnr-y", "ssim", "ms-ssim", "ms-ssim-y", "fsim", "fsim-c", "niqe"]
     assert [name for name, metric in METRICS.items() if metric.better == "lower"] == ["niqe"]
     assert [name for name, metric in METRICS.items() if metric.unit == "dB"] == ["psnr", "psnr-y"]
     assert [name for name, metric in METRICS.items() if not metric.needs_reference] == ["niqe"]
@@ -31,7 +31,7 @@ def test_metrics_are_found_in_the_order_asked_for():
 def test_a_name_that_there_is_not():
     with pytest.raises(
         ArgumentError,
-        match=r"metric \(='vmaf'\) must be one of psnr, psnr-y, ssim, ms-ssim, fsim, fsim-c, niqe, lpips",
+        match=r"metric \(='vmaf'\) must be one of psnr, psnr-y, ssim, ms-ssim, ms-ssim-y, fsim, fsim-c, niqe, lpips",
     ):
         find_metrics(["psnr", "vmaf"])
 

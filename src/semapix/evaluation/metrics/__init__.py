@@ -9,7 +9,7 @@ from semapix.evaluation.metrics._metric import Metric, luma
 from semapix.evaluation.metrics._niqe import niqe
 from semapix.evaluation.metrics._psnr import psnr, psnr_y
 from semapix.evaluation.metrics._registry import METRICS, find_metrics
-from semapix.evaluation.metrics._ssim import decibel, ms_ssim, ssim
+from semapix.evaluation.metrics._ssim import decibel, ms_ssim, ms_ssim_y, ssim
 
 __all__ = [
     "METRICS",
@@ -21,6 +21,7 @@ __all__ = [
     "lpips",
     "luma",
     "ms_ssim",
+    "ms_ssim_y",
     "niqe",
     "psnr",
     "psnr_y",

@@ -12,7 +12,7 @@ from semapix.evaluation.metrics._fsim import FSIM_SIDE, fsim, fsim_c
 from semapix.evaluation.metrics._metric import Metric, Pixels
 from semapix.evaluation.metrics._niqe import NIQE_SIDE, niqe
 from semapix.evaluation.metrics._psnr import psnr, psnr_y
-from semapix.evaluation.metrics._ssim import MS_SSIM_SIDE, SSIM_SIDE, decibel, ms_ssim, ssim
+from semapix.evaluation.metrics._ssim import MS_SSIM_SIDE, SSIM_SIDE, decibel, ms_ssim, ms_ssim_y, ssim
 
 __all__ = ["METRICS", "find_metrics"]
 
@@ -31,6 +31,11 @@ METRICS: dict[str, Metric] = {
             *("ms-ssim", "MS-SSIM", "", "higher", MS_SSIM_SIDE, True, ms_ssim),
             scale=decibel,
             axis="MS-SSIM (dB: -10 log10(1 - MS-SSIM))",
+        ),
+        Metric(
+            *("ms-ssim-y", "MS-SSIM (luma)", "", "higher", MS_SSIM_SIDE, True, ms_ssim_y),
+            scale=decibel,
+            axis="MS-SSIM of luma (dB: -10 log10(1 - MS-SSIM))",
         ),
         Metric("fsim", "FSIM", "", "higher", FSIM_SIDE, True, fsim),
         Metric("fsim-c", "FSIMc", "", "higher", FSIM_SIDE, True, fsim_c),

@@ -8,13 +8,15 @@ similarity for image quality assessment" (Asilomar, 2003).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semapix.evaluation._extra import extra
-from semapix.evaluation.metrics._metric import Pixels, check_pair
+from semapix.evaluation.metrics._metric import Pixels, check_pair, luma
 
-__all__ = ["MS_SSIM_SIDE", "SSIM_SIDE", "decibel", "ms_ssim", "ssim"]
+__all__ = ["MS_SSIM_SIDE", "SSIM_SIDE", "decibel", "ms_ssim", "ms_ssim_y", "ssim"]
 
 SSIM_SIDE = 11  # of the window
 MS_SSIM_SIDE = 161  # five scales with that window need more than 10 * 2^4
@@ -39,7 +41,13 @@ def ms_ssim(picture: Pixels, original: Pixels) -> float:
     return _measure("ms_ssim", picture, original)
 
 
-def _measure(function: str, picture: Pixels, original: Pixels) -> float:
+def ms_ssim_y(picture: Pixels, original: Pixels) -> float:
+    """`ms_ssim` of luma alone: Y of BT.601 in full range, not rounded, as in `psnr_y`."""
+    check_pair(picture, original, MS_SSIM_SIDE, "MS-SSIM")
+    return _measure("ms_ssim", *(luma(pixels)[:, :, None] for pixels in (picture, original)))
+
+
+def _measure(function: str, picture: NDArray[Any], original: NDArray[Any]) -> float:
     library, torch = extra("pytorch_msssim", "SSIM"), extra("torch", "SSIM")
     pair = [torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32)) for pixels in (picture, original)]
     return float(getattr(library, function)(*pair, data_range=255.0))
