@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +23,8 @@ _SPARE = 2  # how far beyond the values of training pictures a channel's range g
 _NEWTON_STEPS = 8
 _SAMPLES = 200_000  # of the bits of a plane and phase, for the mixture
 _RIDGE = 1e-3
+_WALKED_LEVELS = range(0, QUALITIES, 2)  # what all qualities share is counted at these ...
+_WALKED = 40  # ... on so many pictures
 
 
 def fit_contexts(samples: Sequence[Sequence[Values]], groups: Sequence[int]) -> Contexts:
@@ -46,8 +48,9 @@ def fit_contexts(samples: Sequence[Sequence[Values]], groups: Sequence[int]) -> 
         odds=log_odds(),
         ones=bit_counts(),
     )
-    contexts = _count(contexts, samples)
-    return _mix(contexts, samples)
+    walked = {level: samples[level][:: -(-len(samples[level]) // _WALKED)] for level in _WALKED_LEVELS}
+    contexts = _count(contexts, walked)
+    return _mix(contexts, walked)
 
 
 def _ranges(pictures: Sequence[Values]) -> tuple[Values, Values]:
@@ -108,7 +111,7 @@ class _Silent:
         return bits
 
 
-def _count(contexts: Contexts, samples: Sequence[Sequence[Values]]) -> Contexts:
+def _count(contexts: Contexts, samples: Mapping[int, Sequence[Values]]) -> Contexts:
     """Starting points of the contexts that all qualities share."""
     model = BitPlaneModel(contexts)
     counts = [np.zeros((size, 2)) for size in (ACTIVITY_CONTEXTS, DISTANCE_CONTEXTS)]
@@ -117,7 +120,7 @@ def _count(contexts: Contexts, samples: Sequence[Sequence[Values]]) -> Contexts:
         for total, context in zip(counts, seen[1:], strict=True):
             total += np.bincount(2 * context.astype(np.intp) + bits, minlength=total.size).reshape(-1, 2)
 
-    for level, pictures in enumerate(samples):
+    for level, pictures in samples.items():
         for values in pictures:
             model.walk(values.shape, level, [_Silent()] * PLANES, values, observe)
     weights = [np.minimum(total.sum(axis=1) + 2, _OTHER_WEIGHT).astype(np.uint16) for total in counts]
@@ -130,7 +133,7 @@ def _count(contexts: Contexts, samples: Sequence[Sequence[Values]]) -> Contexts:
     )
 
 
-def _mix(contexts: Contexts, samples: Sequence[Sequence[Values]]) -> Contexts:
+def _mix(contexts: Contexts, samples: Mapping[int, Sequence[Values]]) -> Contexts:
     """Weights of the three contexts, for each plane and phase."""
     model = BitPlaneModel(contexts)
     seen: dict[tuple[int, int], list[tuple[NDArray[np.float32], Values]]] = {}
@@ -138,7 +141,7 @@ def _mix(contexts: Contexts, samples: Sequence[Sequence[Values]]) -> Contexts:
     def observe(plane: int, phase: int, _: object, odds: Sequence[NDArray[np.int32]], bits: Values) -> None:
         seen.setdefault((plane, phase), []).append((np.stack(odds, axis=1).astype(np.float32) / 2**ODDS_BITS, bits))
 
-    for level, pictures in enumerate(samples):
+    for level, pictures in samples.items():
         for values in pictures:
             model.walk(values.shape, level, [_Silent()] * PLANES, values, observe)
     mixture = contexts.mixture.copy()
