@@ -23,7 +23,7 @@ from semapix.evaluation.reference import REFERENCES
 from semapix.evaluation.reference.base import Dial
 from semapix.evaluation.runner import Failure
 
-__all__ = ["Coded", "Tested", "choose", "code", "own_tasks"]
+__all__ = ["Coded", "Tested", "choose", "code", "opened_bundle", "own_tasks"]
 
 Pixels = NDArray[np.uint8]
 
@@ -161,7 +161,7 @@ def code(tested: Tested, setting: float, pixels: Pixels) -> Coded:
         reference = REFERENCES[tested.name]
         data = reference.encode(pixels, setting)
         return Coded(len(data), reference.payload(data), reference.decode(data, pixels.shape))
-    bundle = _opened(tested.model)
+    bundle = opened_bundle(tested.model)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "picture.spix"
         semapix.encode(pixels, bundle.codec, int(setting), bundle).save(file)
@@ -175,6 +175,6 @@ def code(tested: Tested, setting: float, pixels: Pixels) -> Coded:
 
 
 @lru_cache
-def _opened(path: Path) -> Bundle:
-    """Each process opens a model once."""
+def opened_bundle(path: Path) -> Bundle:
+    """The bundle at a path; each process opens a model once."""
     return find(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import semapix
-from semapix.bundle import Bundle, find
 from semapix.codecs import Layers, PictureInfo, open_codec
 from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run, bundles_of, merged, those_with
@@ -23,7 +21,7 @@ from semapix.evaluation.metrics import psnr
 from semapix.evaluation.plots import Panel, draw
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.runner import Job, Row, run_jobs
-from semapix.evaluation.tested import Tested, choose, own_tasks
+from semapix.evaluation.tested import Tested, choose, opened_bundle, own_tasks
 from semapix.imaging import load
 from semapix.stream import Reader
 from semapix.tasks import Task
@@ -93,14 +91,8 @@ def measure_critical_rate(dataset: Path, protocol: CriticalRateProtocol, run: Ru
     )
 
 
-@lru_cache(maxsize=1)
-def _open(model: Path) -> Bundle:
-    """Each process opens a model once."""
-    return find(model)
-
-
 def _measure(task: _Work) -> list[Row]:
-    bundle = _open(task.model)
+    bundle = opened_bundle(task.model)
     codec = open_codec(bundle)
     original = load(task.picture.image).pixels
     file = semapix.encode(original, bundle.codec, task.quality, bundle).to_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import semapix
-from semapix.bundle import Bundle, find
 from semapix.codecs import QUALITIES
 from semapix.errors import ArgumentError
 from semapix.evaluation.bootstrap import Interval, bootstrap
@@ -24,7 +23,7 @@ from semapix.evaluation.metrics import psnr
 from semapix.evaluation.plots import Panel, draw
 from semapix.evaluation.records import Criterion, Record, Table
 from semapix.evaluation.runner import Job, Row, run_jobs
-from semapix.evaluation.tested import choose
+from semapix.evaluation.tested import choose, opened_bundle
 from semapix.imaging import load, resize
 
 __all__ = ["MachineShareProtocol", "measure_machine_share"]
@@ -101,12 +100,6 @@ def measure_machine_share(dataset: Path, protocol: MachineShareProtocol, run: Ru
     )
 
 
-@lru_cache(maxsize=1)
-def _open(model: Path) -> Bundle:
-    """Each process opens a model once."""
-    return find(model)
-
-
 def _square(picture: TestPicture, side: int) -> NDArray[np.uint8]:
     """The central square of a picture, uint8 (side, side, 3); of a smaller picture all, squeezed to it."""
     pixels = load(picture.image).pixels
@@ -118,7 +111,7 @@ def _square(picture: TestPicture, side: int) -> NDArray[np.uint8]:
 
 
 def _measure(work: _Work) -> list[Row]:
-    bundle = _open(work.model)
+    bundle = opened_bundle(work.model)
     original = np.ascontiguousarray(_square(work.picture, work.side))
 
     @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import semapix
-from semapix.bundle import Bundle, find
 from semapix.errors import ArgumentError
 from semapix.evaluation.bjontegaard import Curve, bd_quality
 from semapix.evaluation.bootstrap import Interval, bootstrap
@@ -25,7 +23,7 @@ from semapix.evaluation.metrics import psnr
 from semapix.evaluation.plots import Panel, draw
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.runner import Job, Row, run_jobs
-from semapix.evaluation.tested import choose
+from semapix.evaluation.tested import choose, opened_bundle
 from semapix.imaging import load
 
 __all__ = ["StepsProtocol", "measure_steps"]
@@ -101,15 +99,9 @@ def measure_steps(dataset: Path, protocol: StepsProtocol, run: Run) -> Findings:
     )
 
 
-@lru_cache(maxsize=1)
-def _open(model: Path) -> Bundle:
-    """Each process opens a model once."""
-    return find(model)
-
-
 def _measure(task: _Work) -> list[Row]:
     """The whole file of one picture at one quality, after its prefixes if it is to be cut."""
-    bundle = _open(task.model)
+    bundle = opened_bundle(task.model)
     original = load(task.picture.image).pixels
     file = semapix.encode(original, bundle.codec, task.quality, bundle)
     rows = []

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import semapix
-from semapix.bundle import Bundle, find
 from semapix.codecs import open_codec
 from semapix.errors import ArgumentError
 from semapix.evaluation.bootstrap import paired_difference
@@ -21,7 +19,7 @@ from semapix.evaluation.findings import Findings
 from semapix.evaluation.machine import rank_of
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.runner import Job, Row, run_jobs
-from semapix.evaluation.tested import choose, own_tasks
+from semapix.evaluation.tested import choose, opened_bundle, own_tasks
 from semapix.imaging import load
 
 __all__ = ["VariantsProtocol", "measure_variants"]
@@ -91,14 +89,8 @@ def measure_variants(dataset: Path, protocol: VariantsProtocol, run: Run) -> Fin
     )
 
 
-@lru_cache(maxsize=1)
-def _open(model: Path) -> Bundle:
-    """Each process opens a model once."""
-    return find(model)
-
-
 def _measure(task: _Work) -> list[Row]:
-    bundle = _open(task.model)
+    bundle = opened_bundle(task.model)
     codec = open_codec(bundle)
     pixels = load(task.picture.image).pixels
     uncoded = {name: rank_of(label, codec.uncoded_scores(pixels, name)) for name, label in task.labels.items()}
