@@ -20,6 +20,12 @@ __all__ = ["OuterSystem", "enlarge", "moved_levels"]
 
 _MEMORY_FORMAT = torch.channels_last
 
+_ON_SCALE = 0.6
+"""Share of the steps with a scale that rests on a coded scale; others rest on the core."""
+
+_SMALLER_ON_CORE = 0.3
+"""Share of the steps with a scale that rests on the core, and others on it."""
+
 
 def enlarge(small: Tensor, size: tuple[int, int]) -> Tensor:
     """The prediction of a scale: the smaller one enlarged as Pillow's bicubic kernel does."""
@@ -57,9 +63,9 @@ def moved_levels(
 class OuterSystem(BudgetedStage):
     """Trains `OuterUnit`.
 
-    A patch is a scale; its prediction comes from itself, reduced by the factor between scales or by less, with errors
-    like those of a decoded scale or core. Loss: bits per pixel + lambda * mean squared error (of 0..255), with lambda
-    spaced evenly in the logarithm over the quality levels.
+    A patch is a scale; its prediction comes from itself, reduced by the factor between scales, with errors like those
+    of a decoded scale, or reduced by two at most, with errors like those of a decoded core. Loss: bits per pixel +
+    lambda * mean squared error (of 0..255), with lambda spaced evenly in the logarithm over the quality levels.
     """
 
     def __init__(self, recipe: ScalableRecipe, minutes: float | None = None) -> None:
@@ -121,14 +127,18 @@ class OuterSystem(BudgetedStage):
     def training_step(self, patches: Tensor, batch_idx: int) -> Tensor:
         scale, batch = normalise(patches.float()), len(patches)
         kind = float(torch.rand((), generator=self.random))
-        # The full size on a coded scale, or any scale on the core, which has errors of its own.
-        lowest, highest = (0, QUALITIES) if kind < 0.8 else (OUTER_LEVELS - QUALITIES, OUTER_LEVELS)
+        on_core = kind >= _ON_SCALE
+        # The full size, or a smaller scale, on which others rest.
+        smaller = _ON_SCALE <= kind < _ON_SCALE + _SMALLER_ON_CORE
+        lowest, highest = (OUTER_LEVELS - QUALITIES, OUTER_LEVELS) if smaller else (0, QUALITIES)
         level = torch.randint(lowest, highest, (batch,), generator=self.random).to(self.device)
-        if kind < 0.6:
-            factor, noise = float(OUTER_FACTOR), self._steps[level] * self._uniform(0.02, 0.08, batch)
+        if on_core:  # which has errors of its own, and a size that is hardly smaller
+            if float(torch.rand((), generator=self.random)) < 0.7:
+                scale = functional.avg_pool2d(scale, 2)  # small scales are of pictures much reduced
+            factor = math.exp(float(self._uniform(0.0, math.log(2.0), 1)))
+            noise = self._uniform(3.0, 18.0, batch) / 64.0
         else:
-            factor = math.exp(float(self._uniform(math.log(1.2), math.log(OUTER_FACTOR), 1)))
-            noise = self._uniform(0.5, 10.0, batch) / 64.0
+            factor, noise = float(OUTER_FACTOR), self._steps[level] * self._uniform(0.02, 0.08, batch)
         rate, error = self._code(scale, self._predicted(scale, factor, noise), level)
         lambdas = self.lambdas[level]
         # Without the root, the finest levels would outweigh all others.
