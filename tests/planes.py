@@ -55,7 +55,7 @@ class Planes(Codec):
         signal = [planes[start : start + count] for start, count in zip(starts, SUBLAYERS, strict=False)]
         return Layers(self.encode_machine(pixels).machine, signal)
 
-    def encode_machine(self, pixels: NDArray[np.uint8], variant: str | None = None) -> Layers:
+    def encode_machine(self, pixels: NDArray[np.uint8], variant: str | None = None, quality: int = 1) -> Layers:
         means = pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
         return Layers([bytes([int(means.mean())]), means.tobytes()], [])
 

@@ -23,7 +23,8 @@ from semapix.errors import (
 from semapix.stream import write
 from tests.pictures import picture
 
-PUBLIC = ["Head", "Label", "Labels", "SemapixError", "Stream", "encode", "look", "models", "open", "teach"]
+PUBLIC = ["Head", "Label", "Labels", "SemapixError", "Stream", "encode", "label_space", "look"]
+PUBLIC += ["models", "open", "teach"]
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from semapix._encode import encode
-    from semapix._stream import Stream, look, models, open
+    from semapix._stream import Stream, label_space, look, models, open
     from semapix._teach import teach
     from semapix.errors import SemapixError
     from semapix.tasks import Head, Label, Labels
 
-__all__ = ["Head", "Label", "Labels", "SemapixError", "Stream", "encode", "look", "models", "open", "teach"]
+__all__ = [
+    "Head",
+    "Label",
+    "Labels",
+    "SemapixError",
+    "Stream",
+    "encode",
+    "label_space",
+    "look",
+    "models",
+    "open",
+    "teach",
+]
 
 __version__ = "0.1.0"
 

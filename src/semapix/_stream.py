@@ -18,7 +18,7 @@ from semapix.imaging import MAX_SIDE
 from semapix.stream import EXIF, ICC, CutPoint, FrontHeader, LayerInfo, Reader, SourceLike
 from semapix.tasks import Head, Labels, Task, top_labels
 
-__all__ = ["HeadLike", "ModelLike", "Stream", "choose_model", "look", "models", "open"]
+__all__ = ["HeadLike", "ModelLike", "Stream", "choose_model", "label_space", "look", "models", "open"]
 
 ModelLike: TypeAlias = str | PathLike[str] | Bundle
 """The name of an installed model, the path of a bundle, or an open bundle."""
@@ -269,6 +269,19 @@ def look(
 ) -> Labels:
     """What is in the picture of a codestream: `open(source, model).look(task, top, head=head)`."""
     return open(source, model).look(task, top, head=head)
+
+
+def label_space(model: ModelLike) -> dict[str, list[str]]:
+    """The labels of a model: the names of its groups (task `coarse`), each with those of its classes (task `fine`).
+
+    Raises UnknownModel.
+    """
+    manifest = _bundle(model).manifest
+    names = {task["name"]: task["labels"] for task in manifest["tasks"]}
+    groups: dict[str, list[str]] = {group: [] for group in names["coarse"]}
+    for fine, parent in zip(names["fine"], manifest["parents"], strict=True):
+        groups[names["coarse"][parent]].append(fine)
+    return groups
 
 
 def models() -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ Examples: TypeAlias = Mapping[str, Sequence[ExampleLike]] | Mapping[str, Mapping
 
 _CODED = ".spix"
 _COARSE, _FINE = "coarse", "fine"
-_QUALITY = 1  # machine layers are the same at every quality
+_QUALITY = 5  # matters for the few machine layers that serve people too
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +96,12 @@ def _features(example: ExampleLike, bundle: Bundle) -> tuple[Features, Features]
         return stream.machine_features(1), stream.machine_features()
     codec = open_codec(bundle)
     pixels = load(example).pixels
-    coded = codec.encode_machine(pixels, codec.head_variant)
+    coded = codec.encode_machine(pixels, codec.head_variant, _QUALITY)
     info = PictureInfo(pixels.shape[1], pixels.shape[0], _QUALITY, coded.variant)
-    return codec.machine_features(Layers(coded.machine[:1], [], coded.variant), info), codec.machine_features(
-        coded, info
-    )
+    whole = codec.machine_features(coded, info)
+    if codec.machine_layers == 1:
+        return whole, whole
+    return codec.machine_features(Layers(coded.machine[:1], [], coded.variant), info), whole
 
 
 def _flat(examples: Examples) -> Iterator[_Example]:

@@ -33,3 +33,19 @@ def test_models_json_is_a_list_of_objects(run, installed_bundle):
 def test_models_says_when_there_are_none(run, none_installed):
     assert run("models") == (0, "no models are installed\n", "")
     assert json.loads(run("models", "--json").out) == []
+
+
+def test_models_lists_the_labels_of_one(run, tiny_bundle):
+    result = run("models", "--labels", tiny_bundle)
+    assert result == (0, "even: thing 0, thing 2\nodd: thing 1, thing 3\n", "")
+    result = run("models", "--labels", tiny_bundle, "--json")
+    assert json.loads(result.out) == {"even": ["thing 0", "thing 2"], "odd": ["thing 1", "thing 3"]}
+
+
+def test_models_names_an_unknown_model(run, installed_bundle):
+    result = run("models", "--labels", "best")
+    assert result == (
+        2,
+        "",
+        "semapix: no model is called 'best'; installed: tiny; or give the path of a .spxm file\n",
+    )

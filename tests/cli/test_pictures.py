@@ -343,3 +343,47 @@ def test_decode_of_a_file_with_its_header_cut_fails(run, coded, content, tiny_bu
     result = run("decode", coded, "-o", tmp_path / "a.png", "--model", tiny_bundle)
     assert result == (2, "", f"semapix: {coded}: ends before its first layer does\n")
     assert names(tmp_path) == {"photo.spix"}
+
+
+# variants and labels of deepsic
+
+
+def test_encode_takes_a_variant_and_labels(run, photo, tiny_bundles, tmp_path):
+    model = tiny_bundles["deepsic"]
+    result = run("encode", photo, "-o", tmp_path / "post.spix", "--variant", "post", "--model", model)
+    assert (result.status, result.err) == (0, "")
+    assert (tmp_path / "post.spix").read_bytes() == semapix.encode(photo, model=model, variant="post").to_bytes()
+    labels = ["--label", "thing 2", "--label", "odd"]
+    result = run("encode", photo, "-o", tmp_path / "pre.spix", *labels, "--model", model, "--codec", "deepsic")
+    assert (result.status, result.err) == (0, "")
+    assert run("look", tmp_path / "pre.spix", "--top", "1", "--model", model).out.split()[-3:-1] == ["thing", "2"]
+    assert (
+        f"{tmp_path / 'post.spix'}  40x24, codec deepsic (post), quality 5" in run("info", tmp_path / "post.spix").out
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--variant", "best"], "variant (='best') must be one of: pre, post"),
+        (["--variant", "post", "--label", "odd"], "a post-semantic file holds no labels; for labels of your own, "),
+        (["--label", "cow"], "label 'cow' is none of the model's; `semapix models --labels deepsic` lists them"),
+        (["--label", "thing 1"] * 1 + ["--codec", "scalable"], "model deepsic is for codec deepsic, not scalable"),
+    ],
+)
+def test_encode_refuses_what_a_variant_cannot_do(run, photo, tiny_bundles, tmp_path, options, line):
+    result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundles["deepsic"], *options)
+    assert (result.status, result.out) == (2, "")
+    assert len(result.complaints) == 1
+    assert line in result.err
+    assert not (tmp_path / "a.spix").exists()
+
+
+def test_encode_refuses_labels_and_variants_for_scalable(run, photo, tiny_bundle, tmp_path):
+    for options, line in (
+        (["--label", "odd"], "codec scalable writes features, no labels; for labels of your own, choose deepsic"),
+        (["--variant", "pre"], "variant (='pre'): codec scalable has none; leave it out, or choose deepsic"),
+    ):
+        result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundle, *options)
+        assert result.status == 2
+        assert result.complaints == [f"semapix: {photo}: {line}"] or result.complaints == [f"semapix: {line}"]

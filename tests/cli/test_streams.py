@@ -160,6 +160,7 @@ def test_info_json(run, coded, content, none_installed):
         "width": 40,
         "height": 24,
         "codec": "scalable",
+        "variant": None,
         "quality": 5,
         "fingerprint": content[5:9].hex(),
         "model": None,

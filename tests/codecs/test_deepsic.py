@@ -7,8 +7,10 @@ import semapix
 from semapix.bundle import Bundle
 from semapix.codecs import Layers, PictureInfo, deepsic
 from semapix.codecs.deepsic import Deepsic
-from semapix.errors import ArgumentError
+from semapix.errors import ArgumentError, CorruptLayer
 from semapix.graphs import OnnxGraphs
+from semapix.stream import write
+from semapix.tasks import probabilities
 from tests.pictures import picture
 
 
@@ -47,6 +49,18 @@ def test_the_labels_of_a_file_are_those_of_float_features(bundle):
         assert np.argmax(said) == np.argmax(codec.uncoded_scores(pixels, task))
 
 
+@pytest.mark.parametrize("variant", ["pre", "post"])
+def test_a_group_has_the_sum_of_its_classes(bundle, monkeypatch, variant):
+    fine = next(task for task in bundle.manifest["tasks"] if task["name"] == "fine")
+    monkeypatch.setitem(fine, "temperature", 2.0)
+    codec = Deepsic(bundle, OnnxGraphs(bundle))
+    info = PictureInfo(70, 50, 5, codec.variant(variant))
+    layers = codec.encode(picture(70, 50), 5, variant)
+    shares = {task: probabilities(codec.scores(layers, info, task), t) for task, t in (("fine", 2.0), ("coarse", 1.0))}
+    sums = np.bincount(bundle.manifest["parents"], shares["fine"])
+    assert shares["coarse"] == pytest.approx(sums, abs=1e-4)
+
+
 def test_labels_of_ones_own(bundle):
     pixels = picture(40, 30)
     stream = semapix.encode(pixels, model=bundle, labels=["thing 3", "thing 0"])
@@ -62,6 +76,8 @@ def test_errors_name_the_value_and_the_way_out(bundle):
     pixels = picture(40, 30)
     with pytest.raises(ArgumentError, match=r"label 'cow' is none of the model's; `semapix models --labels"):
         semapix.encode(pixels, model=bundle, labels=["cow"])
+    with pytest.raises(ArgumentError, match=r"labels \(='odd'\) must be a list of names, not one string"):
+        semapix.encode(pixels, model=bundle, labels="odd")
     with pytest.raises(ArgumentError, match="1 to 5 can be stated, not 0"):
         semapix.encode(pixels, model=bundle, labels=[])
     with pytest.raises(ArgumentError, match=r"a post-semantic file holds no labels; .* choose variant pre"):
@@ -86,3 +102,19 @@ def test_the_result_does_not_depend_on_tiles(bundle, monkeypatch):
     assert np.allclose(codec._features(pixels), whole, atol=1e-4)
     tiled = codec._reconstruct(whole, (300, 210))
     assert np.abs(tiled.astype(int) - decoded).max() <= 1
+
+
+def test_a_file_of_an_unknown_variant_is_damaged(bundle):
+    content = write(
+        codec=4, quality=5, fingerprint=bundle.fingerprint[:4], width=20, height=20, machine=[b""], variant=2
+    )
+    with pytest.raises(CorruptLayer, match="says variant 2, which codec deepsic does not have"):
+        semapix.open(content, bundle).look()
+
+
+def test_the_number_of_planes_is_checked(bundle):
+    codec = Deepsic(bundle, OnnxGraphs(bundle))
+    layers = codec.encode(picture(20, 20), 5)
+    broken = Layers(layers.machine, [list(layers.signal[0]) * 2], 0)
+    with pytest.raises(CorruptLayer, match="layer s2 has 2 sub-layers; here it must have 1 to 1, in one layer"):
+        codec.image(broken, PictureInfo(20, 20, 5, 0))

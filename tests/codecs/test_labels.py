@@ -57,3 +57,8 @@ def test_nothing_may_be_left_over():
     with pytest.raises(CorruptLayer, match="holds more than its 0 labels"):
         SPACE.unpack((6).to_bytes(1, "little"))
     assert SPACE.unpack(b"") == []
+
+
+def test_a_group_whose_classes_are_all_named_keeps_its_probability():
+    shares = SPACE.shares([StatedLabel(2, 5, 0.5), StatedLabel(2, None, 0.5)])
+    assert shares[5] == pytest.approx(1.0, abs=1e-3)

@@ -192,3 +192,10 @@ def test_the_page_decodes_what_the_coder_writes(model, contexts, seed):
     values = features(6, 7, seed + 20)
     (data,) = model.encode(values, 8, 1)
     assert np.array_equal(by_the_page(data, contexts, 8, 6, 7), model.within_range(values, 8))
+
+
+def test_contexts_that_do_not_fit_are_refused(contexts):
+    with pytest.raises(ValueError, match="must add up to 6 channels"):
+        BitPlaneModel(Contexts(**contexts.to_arrays() | {"groups": np.array([1, 2], np.int32)}))
+    with pytest.raises(ValueError, match="256 counts between 1 and"):
+        BitPlaneModel(changed(contexts, ones=0))

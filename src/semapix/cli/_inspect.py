@@ -7,7 +7,7 @@ from typing import Any
 from semapix.bundle import by_fingerprint
 from semapix.codecs import CODECS
 from semapix.errors import ChecksumMismatch, UnknownModel
-from semapix.stream import LayerInfo, Reader, metadata_name
+from semapix.stream import FrontHeader, LayerInfo, Reader, metadata_name
 
 __all__ = ["inspect"]
 
@@ -48,6 +48,7 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
         "width": header.width,
         "height": header.height,
         "codec": next((name for name, codec in CODECS.items() if codec.number == header.codec), str(header.codec)),
+        "variant": _variant(header),
         "quality": header.quality,
         "fingerprint": header.fingerprint.hex(),
         "model": _model_name(header.fingerprint),
@@ -58,6 +59,12 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
         "complete": reader.complete,
     }
     return report, damage
+
+
+def _variant(header: FrontHeader) -> str | None:
+    """The name of a file's variant; None for codecs that have none."""
+    variants = next((codec.variants for codec in CODECS.values() if codec.number == header.codec), ())
+    return variants[header.variant] if header.variant < len(variants) else None
 
 
 def _sizes(start: int, end: int, pixels: int) -> dict[str, Any]:

@@ -27,11 +27,15 @@ def models(
 
     prints the names of all groups, and the classes in each.
     """
-    if labels is not None:
-        _show_labels(labels, as_json)
-        return
     import semapix
 
+    if labels is not None:
+        groups = semapix.label_space(labels)
+        if as_json:
+            say_json(groups)
+        else:
+            say("\n".join(f"{group}: {', '.join(classes)}" for group, classes in groups.items()))
+        return
     installed = semapix.models()
     if as_json:
         say_json(installed)
@@ -43,18 +47,3 @@ def models(
         say(f"{model['model']}  codec {model['codec']}, fingerprint {fingerprint}, {size}")
         rows = [(task["name"], str(task["labels"]), str(task["layers"])) for task in model["tasks"]]
         say(table([("task", "labels", "layers read"), *rows]))
-
-
-def _show_labels(model: str, as_json: bool) -> None:
-    from semapix.bundle import find
-
-    bundle = find(model)
-    names = {task["name"]: task["labels"] for task in bundle.manifest["tasks"]}
-    groups: dict[str, list[str]] = {group: [] for group in names["coarse"]}
-    for fine, parent in zip(names["fine"], bundle.manifest["parents"], strict=True):
-        groups[names["coarse"][parent]].append(fine)
-    if as_json:
-        say_json(groups)
-        return
-    for group, members in groups.items():
-        say(f"{group}: {', '.join(members)}")

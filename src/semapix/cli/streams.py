@@ -99,7 +99,8 @@ def info(file: File, as_json: AsJson = False) -> None:
 def _show(report: dict[str, Any]) -> None:
     quality = report["quality"] or "none"
     model = report["model"] or "not installed"
-    say(f"{report['file']}  {report['width']}x{report['height']}, codec {report['codec']}, quality {quality}")
+    variant = f" ({report['variant']})" if report["variant"] else ""
+    say(f"{report['file']}  {report['width']}x{report['height']}, codec {report['codec']}{variant}, quality {quality}")
     say(f"model {report['fingerprint']} ({model})")
     rows: list[tuple[str, ...]] = [("layer", "bytes", "bytes so far", "bpp", "bpp so far", "checksum")]
     for layer in report["layers"]:
@@ -151,7 +152,7 @@ def cut(
 
     Example: semapix cut photo.spix -o labels.spix --layers 2
 
-    keeps what machines read, about 100 bytes.
+    keeps what machines read of a file of the codec scalable, about 100 bytes; of deepsic that is one layer.
     """
     if layers is None and max_bytes is None:
         raise ArgumentError("give --layers N or --bytes N: how much to keep")

@@ -91,7 +91,8 @@ class LabelSpace:
             shares[fine] = share
         for label in labels:
             members = [fine for fine in self._members[label.group] if fine not in named]
-            if label.fine is None and members:
+            if label.fine is None:  # what no other label has taken of it; with all taken, of all
+                members = members or self._members[label.group]
                 shares[members] += label.share / len(members)
         others = shares == 0.0
         if others.any():

@@ -74,7 +74,7 @@ class Codec(ABC):
         if name is None:
             return 0
         if not self.variants:
-            raise ArgumentError(f"variant (={name!r}): codec {self.name} has no variants")
+            raise ArgumentError(f"variant (={name!r}): codec {self.name} has none; leave it out, or choose deepsic")
         if name not in self.variants:
             raise ArgumentError(f"variant (={name!r}) must be one of: {', '.join(self.variants)}")
         return self.variants.index(name)
@@ -114,8 +114,8 @@ class Codec(ABC):
         """The logits of a task, float32 (classes,), from the machine layers that the task reads."""
 
     @abstractmethod
-    def encode_machine(self, pixels: NDArray[np.uint8], variant: str | None = None) -> Layers:
-        """The machine layers alone: those of `encode` at quality 1, and mostly at every quality."""
+    def encode_machine(self, pixels: NDArray[np.uint8], variant: str | None = None, quality: int = 1) -> Layers:
+        """The machine layers of `encode` alone. Those that hold nothing for people are the same at every quality."""
 
     @abstractmethod
     def machine_features(self, layers: Layers, info: PictureInfo) -> NDArray[np.float32]:

@@ -19,11 +19,11 @@ from semapix.bundle import Bundle
 from semapix.codecs._labels import MOST_LABELS, LabelSpace, StatedLabel
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.codecs.base import Codec, Layers, PictureInfo
-from semapix.coding import PLANES, VALUES, BitPlaneModel, Contexts
+from semapix.coding import PLANES, VALUES, BitPlaneModel, Contexts, whole_values
 from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
 from semapix.graphs import Graphs
 from semapix.imaging import pad_to, resize, tiles
-from semapix.tasks import Task
+from semapix.tasks import Task, probabilities
 
 __all__ = ["Deepsic"]
 
@@ -31,6 +31,7 @@ Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 _PRE, _POST = 0, 1
+_COARSE, _FINE = "coarse", "fine"
 _TILE = 1024
 _ZERO = VALUES // 2
 _GREY = 128
@@ -68,7 +69,7 @@ class Deepsic(Codec):
 
     @cached_property
     def _labels(self) -> LabelSpace:
-        coarse = Task.find(self._bundle.manifest["tasks"], "coarse")
+        coarse = Task.find(self._bundle.manifest["tasks"], _COARSE)
         return LabelSpace(len(coarse.labels), tuple(self._bundle.manifest["parents"]))
 
     def layer_count(self, info: PictureInfo) -> int:
@@ -82,28 +83,26 @@ class Deepsic(Codec):
         if number == _POST and labels is not None:
             raise ArgumentError("a post-semantic file holds no labels; for labels of your own, choose variant pre")
         info = PictureInfo(pixels.shape[1], pixels.shape[0], quality, number)
-        level = quality - 1
-        if number == _PRE:
-            machine = self._label_layer(pixels, labels)
-        else:
-            machine = self._code(self._features(self._core(pixels)), level, 1)[0]
+        machine = self.encode_machine(pixels, variant, quality).machine
+        if labels is not None:
+            machine = [self._labels.pack(self._named(labels))]
         signal = []
         if self.layer_count(info) > 1:
-            signal.append(self._code(self._features(pixels), level, self._sublayers(info)))
-        return Layers([machine], signal, number)
+            signal.append(self._code(self._features(pixels), quality - 1, self._sublayers(info)))
+        return Layers(machine, signal, number)
 
-    def encode_machine(self, pixels: Pixels, variant: str | None = None) -> Layers:
+    def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
         number = self.variant(variant)
         if number == _PRE:
-            return Layers([self._label_layer(pixels, None)], [], number)
-        return Layers([self._code(self._features(self._core(pixels)), 0, 1)[0]], [], number)
+            shares = self._shares(self.uncoded_scores(pixels, _FINE))
+            return Layers([self._labels.pack(self._labels.best(shares))], [], number)
+        return Layers([self._code(self._features(self._core(pixels)), quality - 1, 1)[0]], [], number)
 
     def image(self, layers: Layers, info: PictureInfo) -> Pixels:
         _need(len(layers), 1)
         if layers.signal:
             self._check_signal(layers, info)
-            features = self._decode(layers.signal[0], (info.width, info.height), info.quality - 1, info)
-            return self._reconstruct(features, (info.width, info.height))
+            return self._reconstruct(self._picture_features(layers, info), (info.width, info.height))
         if info.variant == _PRE:
             self._labels.unpack(layers.machine[0])
             return np.full((info.height, info.width, 3), _GREY, np.uint8)
@@ -117,7 +116,7 @@ class Deepsic(Codec):
         _need(len(layers), layer)
         if layer == 2:
             self._check_signal(layers, info)
-            return self._decode(layers.signal[0], (info.width, info.height), info.quality - 1, info)[0]
+            return self._picture_features(layers, info)[0]
         if info.variant == _POST:
             return self._core_features(layers, info)[0]
         shares = self._labels.shares(self._labels.unpack(layers.machine[0]))
@@ -158,41 +157,36 @@ class Deepsic(Codec):
     def _check_signal(self, layers: Layers, info: PictureInfo) -> None:
         most = self._sublayers(info)
         if len(layers.signal) != 1 or not 1 <= len(layers.signal[0]) <= most:
-            parts = [len(sublayers) for sublayers in layers.signal]
-            raise CorruptLayer(f"layer s2 has {parts} sub-layers; here it must have {most}")
+            parts = ", ".join(str(len(sublayers)) for sublayers in layers.signal)
+            raise CorruptLayer(f"layer s2 has {parts} sub-layers; here it must have 1 to {most}, in one layer")
 
     # Labels
 
     def _logits(self, task: Task, features: Array) -> Array:
         """Of a task; a group's probability is the sum of its classes'."""
-        logits = self._graphs.run("head", self._graphs.run("semantics", features)[0])[0][0].astype(np.float64)
-        if task.name == "fine":
-            return logits.astype(np.float32)
-        shares = np.exp(logits - logits.max())
-        return np.log(self._of_task(task, shares / shares.sum())).astype(np.float32)
+        logits = self._graphs.run("head", self._graphs.run("semantics", features)[0])[0][0]
+        return logits if task.name == _FINE else np.log(self._of_task(task, self._shares(logits))).astype(np.float32)
+
+    def _shares(self, logits: Array) -> NDArray[np.float64]:
+        """Probabilities of the classes."""
+        return probabilities(logits, Task.find(self._bundle.manifest["tasks"], _FINE).temperature)
 
     def _of_task(self, task: Task, shares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the labels of a task from those of the classes."""
-        if task.name == "fine":
+        if task.name == _FINE:
             return shares
         groups = np.bincount(self._labels.parents, shares, self._labels.groups) + 1e-9
         return groups.astype(np.float64)
 
-    def _label_layer(self, pixels: Pixels, names: Sequence[str] | None) -> bytes:
-        if names is not None:
-            return self._labels.pack(self._named(names))
-        fine = Task.find(self._bundle.manifest["tasks"], "fine")
-        logits = self.uncoded_scores(pixels, "fine").astype(np.float64) / fine.temperature
-        shares = np.exp(logits - logits.max())
-        return self._labels.pack(self._labels.best(shares / shares.sum()))
-
     def _named(self, names: Sequence[str]) -> list[StatedLabel]:
         """Labels of the caller's own, all of the same probability."""
+        if isinstance(names, str):
+            raise ArgumentError(f"labels (={names!r}) must be a list of names, not one string")
         distinct = list(dict.fromkeys(names))
         if not 1 <= len(distinct) <= MOST_LABELS:
             raise ArgumentError(f"labels: 1 to {MOST_LABELS} can be stated, not {len(distinct)}")
         tasks = self._bundle.manifest["tasks"]
-        fine, coarse = (Task.find(tasks, task).labels for task in ("fine", "coarse"))
+        fine, coarse = (Task.find(tasks, task).labels for task in (_FINE, _COARSE))
         stated = []
         for name in distinct:
             if name in fine:
@@ -252,22 +246,20 @@ class Deepsic(Codec):
         return self.planes.encode(self._quantised(features, level), level, sublayers)
 
     def _quantised(self, features: Array, level: int) -> NDArray[np.uint8]:
-        scaled = (features * self._row("gain", level))[0]
-        # Magnitudes are rounded down a little more often than to the nearest: zeros are cheap.
-        magnitude = np.floor(np.abs(scaled) + 0.5 - self._dead_zone)
-        values: NDArray[np.uint8] = (np.sign(scaled) * magnitude + _ZERO).clip(0, VALUES - 1).astype(np.uint8)
-        return values
+        return whole_values((features * self._row("gain", level))[0], self._dead_zone)
 
-    def _decode(self, data: Sequence[bytes], size: tuple[int, int], level: int, info: PictureInfo) -> Array:
-        """Dequantised features (1, C, h, w) of a picture of a size (width, height)."""
-        shape = (len(self._gains["gain"][level]), -(-size[1] // self._stride), -(-size[0] // self._stride))
-        values, planes = self.planes.decode(data, self._sublayers(info), shape, level)
-        return self._dequantised(values, planes, level)
+    def _picture_features(self, layers: Layers, info: PictureInfo) -> Array:
+        """Dequantised features (1, C, h, w) of the picture, as far as its sub-layers tell."""
+        return self._decode(layers.signal[0], self._sublayers(info), (info.width, info.height), info.quality - 1)
 
     def _core_features(self, layers: Layers, info: PictureInfo) -> Array:
-        side = self._core_side // self._stride
-        level = info.quality - 1
-        values, planes = self.planes.decode(layers.machine[:1], 1, (len(self._gains["gain"][level]), side, side), level)
+        """Those of the core."""
+        return self._decode(layers.machine[:1], 1, (self._core_side, self._core_side), info.quality - 1)
+
+    def _decode(self, data: Sequence[bytes], sublayers: int, size: tuple[int, int], level: int) -> Array:
+        channels = self._gains["gain"].shape[1]
+        shape = (channels, -(-size[1] // self._stride), -(-size[0] // self._stride))
+        values, planes = self.planes.decode(data, sublayers, shape, level)
         return self._dequantised(values, planes, level)
 
     def _dequantised(self, values: NDArray[np.uint8], planes: int, level: int) -> Array:

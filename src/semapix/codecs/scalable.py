@@ -83,7 +83,7 @@ class Scalable(Codec):
             signal += self._outer.encode(pixels, below, sizes, quality)
         return Layers(written[:MACHINE_LAYERS], signal)
 
-    def encode_machine(self, pixels: Pixels, variant: str | None = None) -> Layers:
+    def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
         self._take_no_options(variant, None)
         return Layers(self._core.encode_machine(self._reduce(pixels)), [])
 

@@ -1,6 +1,6 @@
 """Numbers to bytes and back, exact on every machine: range coder, tables, integer networks, latent models."""
 
-from semapix.coding._bitplanes import PLANES, VALUES, BitPlaneModel, Contexts, log_odds
+from semapix.coding._bitplanes import PLANES, VALUES, BitPlaneModel, Contexts, log_odds, whole_values
 from semapix.coding._bits import bit_counts
 from semapix.coding._information import Information, counted_information
 from semapix.coding._integer import (
@@ -42,4 +42,5 @@ __all__ = [
     "gaussian_counts",
     "log_odds",
     "scale_of_level",
+    "whole_values",
 ]

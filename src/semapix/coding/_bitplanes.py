@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from semapix.coding._bits import BIT_TABLES, BitDecoder, BitEncoder, BitTables
 from semapix.errors import CorruptLayer
 
-__all__ = ["PLANES", "VALUES", "BitPlaneModel", "Contexts", "Counts", "log_odds"]
+__all__ = ["PLANES", "VALUES", "BitPlaneModel", "Contexts", "log_odds", "whole_values"]
 
 PLANES = 6
 VALUES = 2**PLANES
@@ -48,15 +48,14 @@ def log_odds() -> NDArray[np.int32]:
     return np.round(np.log(shares / (1 - shares)) * 2**ODDS_BITS).astype(np.int32)
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Starting points of one kind of context, (N,) each.
+def whole_values(scaled: NDArray[np.float32], dead_zone: float) -> NDArray[np.uint8]:
+    """Values 0 to 63 for features in units of their steps.
 
-    `share`: of ones, in units of 2^-16. `weight`: how many bits the starting point is worth.
+    Magnitudes are rounded to the smaller one of two unless the larger one is nearer by `dead_zone`: zeros are cheap.
     """
-
-    share: NDArray[np.uint16]
-    weight: NDArray[np.uint16]
+    magnitude = np.floor(np.abs(scaled) + 0.5 - dead_zone)
+    values: NDArray[np.uint8] = (np.sign(scaled) * magnitude + VALUES // 2).clip(0, VALUES - 1).astype(np.uint8)
+    return values
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,9 @@ class Contexts:
 
     `lowest`, `highest`: the range of each channel's values at each quality level, uint8 (Q, C). `groups`: channels of
     each group. `channel`: starting points of the first kind of context, (Q, C, 64); `activity`, `distance`: of the
-    others, (N,). `mixture`: weights of the three log odds, in units of 2^-16, and an offset in those of log odds, for
-    each plane and phase, int32 (6, 2, 4). `odds`: see `log_odds`. `ones`: see `bit_counts`.
+    others, (N,): a `share` of ones, in units of 2^-16, and a `weight`, how many bits it is worth. `mixture`: weights
+    of the three log odds, in units of 2^-16, and an offset in those of log odds, for each plane and phase,
+    int32 (6, 2, 4). `odds`: see `log_odds`. `ones`: see `bit_counts`.
     """
 
     lowest: NDArray[np.uint8]
@@ -147,6 +147,8 @@ class BitPlaneModel:
         self.contexts = contexts
         self._tables = BitTables(contexts.ones)
         self._channels = contexts.lowest.shape[1]
+        if contexts.groups.sum() != self._channels or contexts.groups.min() < 1:
+            raise ValueError(f"groups {contexts.groups.tolist()} must add up to {self._channels} channels")
 
     def encode(self, values: NDArray[np.uint8], level: int, sublayers: int) -> list[bytes]:
         """The bytes of 1 or 6 sub-layers; `values` are taken into the range of their channels first."""
@@ -219,7 +221,7 @@ class BitPlaneModel:
                     opinions = [counts.odds(context) for counts, context in zip(adaptive, contexts, strict=True)]
                     odds = np.full(len(where), mixture[3] << 16)
                     for weight, opinion in zip(mixture, opinions, strict=False):
-                        odds += weight * opinion
+                        odds += weight * opinion.astype(np.int64)
                     tables = ((odds >> 16) // _ODDS_STEP + BIT_TABLES // 2).clip(0, BIT_TABLES - 1).astype(np.uint8)
                     wanted: NDArray[np.uint8] = np.empty(0, np.uint8)
                     if values is not None:
@@ -231,14 +233,10 @@ class BitPlaneModel:
                         counts.add(context, coded)
                     bits.ravel()[where] = coded
                     # Phase 1 sees this plane of phase 0.
-                    current = known[group] + (bits.astype(np.int16) << plane) * squares
-                    size = np.where(squares, half, 2 * half)
+                    current = known[group] + (bits.astype(np.int16) << plane)
                     inner = middle[group, 1:-1, 1:-1]
-                    np.copyto(
-                        inner,
-                        np.maximum(current, low) + np.minimum(current + size - 1, high),
-                        where=np.broadcast_to(squares, inner.shape),
-                    )
+                    narrowed = np.maximum(current, low) + np.minimum(current + np.int16(half - 1), high)
+                    np.copyto(inner, narrowed, where=np.broadcast_to(squares, inner.shape))
                     _repeat_border(middle[group])
                 known[group] += bits.astype(np.int16) << plane
                 busy += (np.abs(middle[group, 1:-1, 1:-1] - VALUES) > half).sum(axis=0, dtype=np.int16)

@@ -17,9 +17,9 @@ from semapix.graphs import OnnxGraphs
 from semapix.stream import Reader, write
 from semapix.tasks import Task
 
-__all__ = ["Look", "MachineCoder", "opened", "rank_of"]
+__all__ = ["Look", "MachineCoder", "machine_layers", "opened", "rank_of"]
 
-_QUALITY = 1  # machine layers are the same at every quality
+_QUALITY = 5  # matters for the few machine layers that serve people too
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class MachineCoder:
         return self._codec.machine_layers
 
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
-        """A picture, uint8 (H, W, 3), as a .spix file without signal layers: the first bytes of every whole file."""
-        coded = self._codec.encode_machine(pixels, self._codec.head_variant)
+        """A picture, uint8 (H, W, 3), as a .spix file without signal layers: the first bytes of one of quality 5."""
+        coded = self._codec.encode_machine(pixels, self._codec.head_variant, _QUALITY)
         return write(
             codec=self._codec.number,
             quality=_QUALITY,
@@ -66,12 +66,12 @@ class MachineCoder:
             path = Path(folder) / "prefix.spix"
             path.write_bytes(Reader(coded).prefix(layers))
             reader = Reader(path)
-            decoded, info = _machine_layers(reader, layers)
+            decoded, info = machine_layers(reader, layers)
         return Look(self._codec.scores(decoded, info, task), reader.bytes_read)
 
     def features(self, coded: bytes, layers: int) -> NDArray[np.float32]:
         """The features, float32 (C, h, w), that the first `layers` machine layers of a file give."""
-        return self._codec.machine_features(*_machine_layers(Reader(coded), layers))
+        return self._codec.machine_features(*machine_layers(Reader(coded), layers))
 
     def prefix_bytes(self, coded: bytes, layers: int) -> int:
         """Bytes of a file that ends behind its first `layers` layers."""
@@ -99,7 +99,7 @@ class MachineCoder:
             )
 
 
-def _machine_layers(reader: Reader, count: int) -> tuple[Layers, PictureInfo]:
+def machine_layers(reader: Reader, count: int) -> tuple[Layers, PictureInfo]:
     """The first `count` layers of a file, all of them machine layers, and what its header says."""
     header = reader.header
     layers = Layers([reader.machine_layer(i) for i in range(count)], [], header.variant)

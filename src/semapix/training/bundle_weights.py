@@ -16,7 +16,7 @@ __all__ = ["set_parameters"]
 
 
 def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
-    """Give a module the weights of graph `name`. Raises ArgumentError when their shapes differ."""
+    """Give a module the weights of graph `name`. Raises ArgumentError when they differ in shape or in all names."""
     graph = onnx.load_model_from_string(bundle.graph(name)).graph
     stored = {entry.name.removesuffix(HALF): numpy_helper.to_array(entry) for entry in graph.initializer}
     for key in [key for key in stored if key.endswith(EIGHT_BITS)]:
@@ -26,6 +26,8 @@ def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
         if node.op_type == "Identity" and node.input[0] in stored:
             stored[node.output[0]] = stored[node.input[0]]
     parameters = dict(module.named_parameters())
+    if parameters and not set(parameters) & set(stored):  # a graph may leave out some, of its owner's other methods
+        raise ArgumentError(f"{bundle.path}: graph {name} has none of the weights that its recipe names")
     for key, values in stored.items():
         if key not in parameters:
             continue  # a constant of the exporter

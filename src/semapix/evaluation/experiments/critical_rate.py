@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import semapix
-from semapix.codecs import Layers, PictureInfo, open_codec
+from semapix.codecs import open_codec
 from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run, bundles_of, merged, those_with
 from semapix.evaluation.findings import Findings
-from semapix.evaluation.machine import rank_of
+from semapix.evaluation.machine import machine_layers, rank_of
 from semapix.evaluation.metrics import psnr
 from semapix.evaluation.plots import Panel, draw
 from semapix.evaluation.records import Record, Table
@@ -106,10 +106,7 @@ def _measure(task: _Work) -> list[Row]:
         for name, label in task.labels.items():
             wanted = Task.find(bundle.manifest["tasks"], name)
             if layers >= wanted.layers:
-                reader = Reader(prefix)
-                machine = [reader.machine_layer(i) for i in range(wanted.layers)]
-                info = PictureInfo(reader.header.width, reader.header.height, task.quality)
-                ranks[name] = rank_of(label, codec.scores(Layers(machine, []), info, name))
+                ranks[name] = rank_of(label, codec.scores(*machine_layers(Reader(prefix), wanted.layers), name))
             picture_ranks[name] = rank_of(label, codec.uncoded_scores(pixels, name))
         rows.append(
             {

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.data import DataLoader
 
 from semapix.bundle import save_bundle
 from semapix.codecs import QUALITIES
-from semapix.coding import VALUES
+from semapix.coding import whole_values
 from semapix.tasks import fit_temperature
 from semapix.training.augment import squeeze
 from semapix.training.deepsic.contexts import fit_contexts, node_means
@@ -27,7 +28,7 @@ _CONTEXT_LABELLED = 150  # squeezed pictures that contexts are counted on, besid
 
 
 def export_deepsic(trained: TrainedDeepsic, path: Path, data: Path, *, force: bool = False) -> dict[str, float]:
-    """Write the bundle of a DeepSIC model, and return the temperature of each task.
+    """Write the bundle of a DeepSIC model, and return the temperature of each task that has one.
 
     `data`: where the data sets of the recipe are. The bit-plane coder's contexts are counted on training pictures,
     temperatures fitted on held-out ones. Raises OutputError if `path` exists and `force` is not set.
@@ -47,7 +48,7 @@ def export_deepsic(trained: TrainedDeepsic, path: Path, data: Path, *, force: bo
                 "layers": 1,
                 "channels": model.head_widths[-1],
                 "head": "head",
-                "temperature": temperatures[task],
+                "temperature": temperatures.get(task, 1.0),
             }
             for task in ("coarse", "fine")
         ],
@@ -101,24 +102,22 @@ def _samples(trained: TrainedDeepsic, data: Path) -> list[list[NDArray[np.uint8]
             features = trained.features(normalise(group[start : start + _BATCH]))
             for level, values in enumerate(found):
                 scaled = features * trained.quantiser.gain[level].exp()[:, None, None]
-                magnitude = torch.floor(scaled.abs() + 0.5 - recipe.model.dead_zone)
-                whole = (scaled.sign() * magnitude + VALUES // 2).clamp(0, VALUES - 1)
-                values += list(whole.to(torch.uint8).numpy())
+                values += list(whole_values(scaled.numpy(), recipe.model.dead_zone))
     return found
 
 
 @torch.inference_mode()
 def _temperatures(trained: TrainedDeepsic, data: Path) -> dict[str, float]:
-    """Of the semantic analysis of float features, on held-out pictures."""
+    """Of classes, on held-out pictures, as their features are after coding at the middle quality.
+
+    Groups are sums over the probabilities of classes, and want none of their own.
+    """
     _, held_out = labelled(trained.recipe.data, data)
-    pictures, _, fine = held_out.tensors
-    side = trained.recipe.model.core_side
-    logits = torch.cat(
-        [
-            trained.semantics(trained.features(normalise(squeeze(pictures[i : i + _BATCH].float(), side))))
-            for i in range(0, len(pictures), _BATCH)
-        ]
-    ).numpy()
-    # Groups are sums over the classes' probabilities, so one temperature serves both.
-    temperature = round(fit_temperature(logits, fine.numpy().astype(np.int64)), 4)
-    return {"coarse": 1.0, "fine": temperature}
+    side, logits, labels = trained.recipe.model.core_side, [], []
+    for pictures, _, fine in DataLoader(held_out, batch_size=_BATCH):
+        features = trained.features(normalise(squeeze(pictures.float(), side)))
+        decoded, _ = trained.quantiser(features, torch.full_like(fine, QUALITIES // 2))
+        logits.append(trained.semantics(decoded))
+        labels.append(fine)
+    temperature = fit_temperature(torch.cat(logits).numpy(), torch.cat(labels).numpy().astype(np.int64))
+    return {"fine": round(temperature, 4)}

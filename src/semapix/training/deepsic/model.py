@@ -18,7 +18,7 @@ from semapix.training.graph_part import GraphPart, MethodModule
 from semapix.training.rounding import round_weights
 from semapix.training.sections import build_recipe
 
-__all__ = ["TrainedDeepsic", "deepsic_graphs", "load_deepsic", "load_joint", "new_deepsic"]
+__all__ = ["TrainedDeepsic", "deepsic_graphs", "load_deepsic", "load_stage", "new_deepsic"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def new_deepsic(recipe: DeepsicRecipe, labels: dict[str, list[Any]]) -> TrainedD
     )
 
 
-def load_joint(folder: Path) -> TrainedDeepsic:
-    """The model of stage `joint`, as it is. Raises ArgumentError when `folder` has no checkpoint of it."""
-    checkpoint = read_checkpoint(folder, "joint")
+def load_stage(folder: Path, stage: str) -> TrainedDeepsic:
+    """The model of a stage, as it is. Raises ArgumentError when `folder` has no checkpoint of it."""
+    checkpoint = read_checkpoint(folder, stage)
     recipe = build_recipe(DeepsicRecipe, checkpoint["recipe"], "the checkpoint's recipe")
     trained = new_deepsic(recipe, checkpoint["labels"])
     for name in ("features", "reconstruction", "semantics", "quantiser"):
@@ -65,15 +65,11 @@ def load_joint(folder: Path) -> TrainedDeepsic:
 
 
 def load_deepsic(folder: Path) -> TrainedDeepsic:
-    """The model of both checkpoints in `folder`, ready for export: batch norm folded, weights rounded.
+    """The model of the checkpoint of stage `semantics`, ready for export: batch norm folded, weights rounded.
 
-    f and its gains are those that stage `semantics` was trained on, even if stage `joint` has gone on since. Raises
-    ArgumentError when a checkpoint is missing.
+    It holds what stage `joint` had trained when stage `semantics` began. Raises ArgumentError when it is missing.
     """
-    trained = load_joint(folder)
-    state = read_checkpoint(folder, "semantics")["state_dict"]
-    for name in ("features", "semantics", "quantiser"):
-        getattr(trained, name).load_state_dict(weights_of(state, name))
+    trained = load_stage(folder, "semantics")
     for part in (trained.features, trained.reconstruction, trained.semantics):
         part.requires_grad_(False)
         fold_batch_norm(part)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+from semapix.errors import ArgumentError
 
 __all__ = ["DeepsicData", "DeepsicModel", "DeepsicRecipe", "JointStage", "SemanticsStage"]
 
@@ -39,6 +42,27 @@ class DeepsicModel:
     """Photos whose middles the coder's contexts are counted on, when the model becomes a bundle."""
     context_side: int
     """Side of these middles in pixels."""
+
+    def __post_init__(self) -> None:
+        """Raises ArgumentError for sizes that do not fit each other."""
+        stages = (len(self.widths), len(self.kernels), len(self.strides))
+        if len(set(stages)) > 1 or stages[0] < 2:
+            raise ArgumentError(
+                f"widths, kernels and strides (={stages} of them) must state the same stages, two or more"
+            )
+        if any(stride not in (1, 2, 4) for stride in self.strides):
+            raise ArgumentError(f"strides (={self.strides}) must be 1, 2 or 4")
+        if any(kernel % 2 == 0 or kernel < stride for kernel, stride in zip(self.kernels, self.strides, strict=True)):
+            raise ArgumentError(f"kernels (={self.kernels}) must be odd, and no smaller than their strides")
+        changes = zip(self.strides[1:], self.widths, self.widths[1:], strict=False)
+        if any(stride == 1 and before != after for stride, before, after in changes):
+            raise ArgumentError(f"widths (={self.widths}) may change where the stride is above 1 alone: {self.strides}")
+        if self.core_side % math.prod(self.strides):
+            raise ArgumentError(
+                f"core_side (={self.core_side}) must be a multiple of {math.prod(self.strides)}, the stride"
+            )
+        if sum(self.plane_groups) != self.widths[-1] or min(self.plane_groups) < 1:
+            raise ArgumentError(f"plane_groups (={self.plane_groups}) must add up to {self.widths[-1]}, the features")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -31,7 +30,7 @@ def restore_deepsic(bundle: Bundle, folder: Path) -> None:
     networks = ("features", "reconstruction", "semantics")
     for name in networks:
         fold_batch_norm(getattr(folded, name))
-    for name, part in deepsic_graphs(replace(folded)).items():
+    for name, part in deepsic_graphs(folded).items():
         set_parameters(bundle, name, part.module)
     parts: dict[str, nn.Module] = {"quantiser": trained.quantiser}
     for name in networks:

@@ -35,6 +35,7 @@ class SemanticsSystem(BudgetedStage):
         self.side = recipe.model.core_side
         self.features = joint.features.requires_grad_(False).eval().to(memory_format=torch.channels_last)
         self.quantiser = joint.quantiser.requires_grad_(False).eval()
+        self.reconstruction = joint.reconstruction.requires_grad_(False).eval()  # so that one checkpoint has it all
         self.semantics = joint.semantics.requires_grad_(True).train().to(memory_format=torch.channels_last)
         self.register_buffer("parents", torch.tensor(joint.labels["parents"]))
 
@@ -50,6 +51,10 @@ class SemanticsSystem(BudgetedStage):
         features = self.features(normalise(pictures).contiguous(memory_format=torch.channels_last)).float()
         decoded, _ = self.quantiser(features, level)
         return features, decoded.contiguous(memory_format=torch.channels_last)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["labels"] = self.labels
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch

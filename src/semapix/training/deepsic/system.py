@@ -12,7 +12,7 @@ from semapix.errors import ArgumentError
 from semapix.training.data import Batches, Patches, Together
 from semapix.training.deepsic.export import export_deepsic
 from semapix.training.deepsic.joint import JointSystem
-from semapix.training.deepsic.model import load_deepsic, load_joint
+from semapix.training.deepsic.model import load_deepsic, load_stage
 from semapix.training.deepsic.recipe import DeepsicRecipe
 from semapix.training.deepsic.restore import restore_deepsic
 from semapix.training.deepsic.semantics import SemanticsSystem
@@ -33,7 +33,7 @@ class DeepsicSystem(System):
     def prepare(self, recipe: DeepsicRecipe, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
         training, held_out = labelled(recipe.data, data)
         if stage == "semantics":
-            semantics = SemanticsSystem(replace(load_joint(folder), recipe=recipe), minutes)
+            semantics = SemanticsSystem(replace(load_stage(folder, "joint"), recipe=recipe), minutes)
             return Prepared(semantics, Batches(training, recipe.semantics.batch, recipe.semantics.seed), [held_out])
         photo_training, photo_held_out = photos(recipe.data, data)
         joint = recipe.joint
