@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from semapix.evaluation.experiments.transforms import _multiplications
+from semapix.evaluation.multiplications import multiplications
 from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
 from semapix.training.scalable.model import new_scalable
@@ -14,9 +14,10 @@ from semapix.training.scalable.nets.rivals import RIVALS, ReversibleNetwork
 def test_work_is_that_of_the_shipped_transform(name):
     labels = {"coarse": ["a"] * 21, "fine": ["b"] * 212, "parents": [0] * 212}
     transform = new_scalable(load_recipe("scalable"), labels).transform.eval()
-    wanted = _multiplications(transform.lifting, lambda x: transform.lifting(normalise(x)), 64)
+    core = torch.zeros(1, 3, 64, 64)
+    wanted = multiplications(transform.lifting, lambda: transform.lifting(normalise(core)))
     rival = RIVALS[name](64, 5).eval()
-    assert _multiplications(rival, rival, 64) == pytest.approx(wanted, rel=0.05)
+    assert multiplications(rival, lambda: rival(core)) == pytest.approx(wanted, rel=0.05)
     assert rival(torch.zeros(2, 3, 64, 64)).shape == (2, rival.features)
 
 

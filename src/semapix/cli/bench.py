@@ -79,7 +79,7 @@ def _evaluation_packages() -> Iterator[None]:
             raise
         raise SemapixError(
             f"measuring needs {error.name}; install it with: pip install 'semapix[eval]' "
-            "(labels, transforms: [train,eval])"
+            "(labels, layering, transforms: [train,eval])"
         ) from None
 
 
@@ -404,6 +404,26 @@ def transforms(
         from semapix.evaluation.protocol import load_protocol
     chosen = load_protocol(TransformsProtocol, "transforms", protocol)
     _end(measure_transforms(data, chosen, _run(out, limit=limit, places={data: "DATA"}), minutes), out)
+
+
+@bench.command()
+def layering(
+    data: DataPath,
+    minutes: Annotated[float, typer.Option(min=0.01, metavar="N", help="How long each of the two is trained.")],
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    limit: Limit = None,
+) -> None:
+    """What layers cost: LCNet against one unit of equal work on the same transform. It trains both.
+
+    Example: semapix bench layering --data DATA --minutes 24 -o results/layering
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.layering import LayeringProtocol, measure_layering
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(LayeringProtocol, "layering", protocol)
+    _end(measure_layering(data, chosen, _run(out, limit=limit, model=model, places={data: "DATA"}), minutes), out)
 
 
 @bench.command()

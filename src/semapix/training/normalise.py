@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["normalise"]
+__all__ = ["denormalise", "normalise"]
 
 
 def normalise(pictures: Tensor) -> Tensor:
     """0 to 255 to about -2 to 2."""
     return (pictures - 127.5) / 64.0
+
+
+def denormalise(x: Tensor) -> Tensor:
+    """The inverse of `normalise`, rounded and clipped."""
+    return (x * 64.0 + 127.5).round().clamp(0, 255)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from semapix.evaluation.datasets import Dataset, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run
 from semapix.evaluation.findings import Findings
 from semapix.evaluation.machine import rank_of
+from semapix.evaluation.multiplications import multiplications
 from semapix.evaluation.records import Record, Table
 from semapix.imaging import load, resize
 from semapix.training.budget import BudgetedStage
@@ -67,6 +69,7 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
     if set(columns) != {"coarse", "fine"}:
         raise ArgumentError(f"{tests.folder}: labels of its test part are not those of its training part")
     pictures = _pictures(tests, run.limit, recipe.model.core_side)
+    core = torch.zeros(1, 3, recipe.model.core_side, recipe.model.core_side)
     rows: list[list[Any]] = []
     costs = {}
     for name in protocol.networks:
@@ -82,7 +85,9 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
             "steps": system.global_step,
             "minutes": round(system.minutes_used, 1),
             "parameters": sum(p.numel() for p in network.parameters()),
-            "macs": _multiplications(network, logits, recipe.model.core_side),
+            "macs": multiplications(
+                network, partial(logits, torch.zeros(1, 3, recipe.model.core_side, recipe.model.core_side))
+            ),
         }
         rows += _rank(name, logits, pictures, tests, columns, run.limit)
     figures = _figures(rows, protocol.networks, costs)
@@ -123,24 +128,6 @@ def _network(system: BudgetedStage) -> tuple[Logits, nn.Module]:
         return logits, transform
     assert isinstance(system, RivalSystem)
     return system.network, system.network
-
-
-def _multiplications(network: nn.Module, logits: Logits, side: int) -> int:
-    """Multiply-accumulates for one picture."""
-    count = 0
-
-    def add(module: nn.Module, inputs: object, output: Tensor) -> None:
-        nonlocal count
-        assert isinstance(module.weight, Tensor)
-        count += output[0].numel() * module.weight[0].numel()
-
-    layers = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
-    hooks = [module.register_forward_hook(add) for module in layers]
-    with torch.no_grad():
-        logits(torch.zeros(1, 3, side, side))
-    for hook in hooks:
-        hook.remove()
-    return count
 
 
 @torch.no_grad()
