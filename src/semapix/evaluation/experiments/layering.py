@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,7 @@ def measure_layering(data: Path, protocol: LayeringProtocol, run: Run, minutes: 
             core = resize(load(picture.image).pixels, (side, side), "lanczos")
             for quality in range(1, QUALITIES + 1):
                 layers = codec.encode(core, quality)
-                size = sum(map(len, layers.machine)) + sum(
-                    map(len, (part for parts in layers.signal for part in parts))
-                )
+                size = sum(map(len, chain(layers.machine, *layers.signal)))
                 decoded = codec.image(layers, PictureInfo(side, side, quality))
                 rows.append([_LAYERS, picture.name, quality, size, psnr(decoded, core)])
                 size, decoded = coder.code(core, quality - 1)
@@ -108,7 +107,7 @@ def measure_layering(data: Path, protocol: LayeringProtocol, run: Run, minutes: 
 def _trained(
     bundle: Bundle, recipe: ScalableRecipe, data: Path, folder: Path, minutes: float, steps: int
 ) -> tuple[SingleSystem, dict[str, Any]]:
-    """Train both on the transform of a bundle; the single unit, and what each cost. Checkpoints are left in `folder`."""
+    """Train both on the transform of a bundle: the single unit, and what each cost. Checkpoints go to `folder`."""
     shipped = folder / "shipped"
     restore_run(bundle, shipped)
     folder.mkdir(parents=True, exist_ok=True)

@@ -85,9 +85,7 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
             "steps": system.global_step,
             "minutes": round(system.minutes_used, 1),
             "parameters": sum(p.numel() for p in network.parameters()),
-            "macs": multiplications(
-                network, partial(logits, torch.zeros(1, 3, recipe.model.core_side, recipe.model.core_side))
-            ),
+            "macs": multiplications(network, partial(logits, core)),
         }
         rows += _rank(name, logits, pictures, tests, columns, run.limit)
     figures = _figures(rows, protocol.networks, costs)
