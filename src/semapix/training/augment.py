@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["random_view", "squeeze"]
+__all__ = ["Views", "random_view", "squeeze"]
 
 
 def squeeze(pictures: Tensor, side: int) -> Tensor:
@@ -20,23 +21,31 @@ def squeeze(pictures: Tensor, side: int) -> Tensor:
     )
 
 
-def random_view(
-    pictures: Tensor, *, side: int, smallest_area: float, jitter: float, generator: torch.Generator
-) -> Tensor:
+class Views(Protocol):
+    """What the section of a stage says of random views."""
+
+    @property
+    def smallest_area(self) -> float:
+        """Of the crop, as a share of the picture's area; aspect ratios lie between 3/4 and 4/3."""
+
+    @property
+    def jitter(self) -> float:
+        """Largest relative change of brightness, contrast and saturation."""
+
+
+def random_view(pictures: Tensor, side: int, views: Views, generator: torch.Generator) -> Tensor:
     """Crop, resize, mirror, and change the colours and the sharpness of each picture at random.
 
-    `pictures`: (B, 3, H, W) float, 0 to 255. `smallest_area`: smallest crop as a share of the picture's area; aspect
-    ratios lie between 3/4 and 4/3. `jitter`: largest relative change of brightness, contrast and saturation.
-    `generator`: on the processor, wherever the pictures are. Half of the pictures are blurred slightly: pictures of
-    different origin differ in sharpness, and a classifier must not learn the origin. Returns (B, 3, side, side) in the
-    same range.
+    `pictures`: (B, 3, H, W) float, 0 to 255. `generator`: on the processor, wherever the pictures are. Half of the
+    pictures are blurred slightly: pictures of different origin differ in sharpness, and a classifier must not learn
+    the origin. Returns (B, 3, side, side) in the same range.
     """
-    batch, device = pictures.shape[0], pictures.device
+    batch, device, jitter = pictures.shape[0], pictures.device, views.jitter
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(batch, generator=generator).to(device) * (high - low) + low
 
-    area = uniform(smallest_area, 1.0)
+    area = uniform(views.smallest_area, 1.0)
     ratio = torch.exp(uniform(math.log(3 / 4), math.log(4 / 3)) / 2)
     scale_x = (area.sqrt() * ratio).clamp(max=1.0)
     scale_y = (area.sqrt() / ratio).clamp(max=1.0)

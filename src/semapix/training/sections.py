@@ -1,17 +1,36 @@
-"""Recipes of any kind from plain values: each section of the file is a dataclass, and must have exactly its keys."""
+"""Recipes from plain values: each section of the file is a dataclass, and must have exactly its keys."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from semapix.errors import ArgumentError
 
-__all__ = ["build_recipe"]
+__all__ = ["RecipeData", "build_recipe"]
 
 T = TypeVar("T")
 
 _PRECISIONS = ("32-true", "bf16-mixed")
+
+
+@dataclass(frozen=True)
+class RecipeData:
+    """Folders of the training data, relative to `--data`."""
+
+    labelled: str
+    """Folder with labels.json and Parquet files."""
+    labelled_files: str
+    """Pattern of the training files in it."""
+    labelled_side: int
+    """Training pictures are squeezed to squares of this side, at least the core's; views of them make cores."""
+    photos: str
+    """Folder with Parquet files of photos."""
+    held_out: int
+    """Every n-th training picture is held out for tuning."""
+    held_out_photos: int
+    """Every n-th photo is held out for tuning."""
 
 
 def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,28 +12,12 @@ from torch.utils.data import TensorDataset
 
 from semapix.errors import ArgumentError
 from semapix.training.data import LabelledPictures, load_labelled, load_photos
+from semapix.training.sections import RecipeData
 
-__all__ = ["DataSection", "label_spaces", "labelled", "middles", "photos"]
-
-
-class DataSection(Protocol):
-    """What the section `data` of every recipe says: folders relative to `--data`, and what is held out of them."""
-
-    @property
-    def labelled(self) -> str: ...
-    @property
-    def labelled_files(self) -> str: ...
-    @property
-    def labelled_side(self) -> int: ...
-    @property
-    def photos(self) -> str: ...
-    @property
-    def held_out(self) -> int: ...
-    @property
-    def held_out_photos(self) -> int: ...
+__all__ = ["label_spaces", "labelled", "middles", "photos"]
 
 
-def labelled(section: DataSection, data: Path) -> tuple[LabelledPictures, TensorDataset]:
+def labelled(section: RecipeData, data: Path) -> tuple[LabelledPictures, TensorDataset]:
     """The labelled pictures that train, and the held-out ones as tensors: every n-th of a fixed random order."""
     pictures = load_labelled(data / section.labelled, section.labelled_files, section.labelled_side)
     order = np.random.default_rng(0).permutation(len(pictures))
@@ -49,7 +33,7 @@ def label_spaces(pictures: LabelledPictures) -> dict[str, list[Any]]:
     return {"coarse": pictures.coarse_names, "fine": pictures.fine_names, "parents": pictures.parents}
 
 
-def photos(section: DataSection, data: Path) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+def photos(section: RecipeData, data: Path) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
     """The photos that train, and the held-out ones, each uint8 (H, W, 3)."""
     everything, every = load_photos(data / section.photos), section.held_out_photos
     return [photo for i, photo in enumerate(everything) if i % every], everything[::every]

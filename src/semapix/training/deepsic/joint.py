@@ -112,13 +112,7 @@ class JointSystem(BudgetedStage):
         stage = self.stage
         photo_level = self._level(len(patches))
         _, _, photo_rate, photo_error = self._code(normalise(patches.float()), photo_level)
-        view = random_view(
-            pictures.float(),
-            side=self.side,
-            smallest_area=stage.smallest_area,
-            jitter=stage.jitter,
-            generator=self.random,
-        )
+        view = random_view(pictures.float(), self.side, stage, self.random)
         level = self._level(len(view))
         features, decoded, rate, error = self._code(normalise(view), level)
         as_float = torch.rand(len(view), generator=self.random).to(self.device) < stage.float_share

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from semapix.errors import ArgumentError
+from semapix.training.sections import RecipeData
 
-__all__ = ["DeepsicData", "DeepsicModel", "DeepsicRecipe", "JointStage", "SemanticsStage"]
+__all__ = ["DeepsicModel", "DeepsicRecipe", "JointStage", "SemanticsStage"]
 
 
 @dataclass(frozen=True)
@@ -66,24 +67,6 @@ class DeepsicModel:
 
 
 @dataclass(frozen=True)
-class DeepsicData:
-    """Folders of the training data, relative to `--data`."""
-
-    labelled: str
-    """Folder with labels.json and Parquet files."""
-    labelled_files: str
-    """Pattern of the training files in it."""
-    labelled_side: int
-    """Training pictures are squeezed to squares of this side."""
-    photos: str
-    """Folder with Parquet files of photos."""
-    held_out: int
-    """Every n-th training picture is held out for tuning."""
-    held_out_photos: int
-    """Every n-th photo is held out for tuning."""
-
-
-@dataclass(frozen=True)
 class JointStage:
     """Stage `joint`: all networks together, for rate, distortion and labels."""
 
@@ -139,6 +122,6 @@ class DeepsicRecipe:
     name: str
     system: str
     model: DeepsicModel
-    data: DeepsicData
+    data: RecipeData
     joint: JointStage
     semantics: SemanticsStage

@@ -59,13 +59,7 @@ class SemanticsSystem(BudgetedStage):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch
         stage = self.stage
-        view = random_view(
-            pictures.float(),
-            side=self.side,
-            smallest_area=stage.smallest_area,
-            jitter=stage.jitter,
-            generator=self.random,
-        )
+        view = random_view(pictures.float(), self.side, stage, self.random)
         level = torch.randint(0, QUALITIES, (len(view),), generator=self.random).to(view.device)
         features, decoded = self._features(view, level)
         as_float = torch.rand(len(view), generator=self.random).to(view.device) < stage.float_share

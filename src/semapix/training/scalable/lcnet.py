@@ -57,13 +57,7 @@ class LcnetSystem(BudgetedStage):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch
         stage = self.stage
-        view = random_view(
-            pictures.float(),
-            side=self.side,
-            smallest_area=stage.smallest_area,
-            jitter=stage.jitter,
-            generator=self.random,
-        )
+        view = random_view(pictures.float(), self.side, stage, self.random)
         quality = torch.randint(0, QUALITIES, (len(view),), generator=self.random).to(view.device)
         core, main, decoded = self._code(view, quality)
         coarse_logits, fine_logits = self.transform.heads(decoded.machine)

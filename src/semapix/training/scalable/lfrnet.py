@@ -73,13 +73,7 @@ class LfrnetSystem(BudgetedStage):
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch
-        view = random_view(
-            pictures.float(),
-            side=self.side,
-            smallest_area=self.stage.smallest_area,
-            jitter=self.stage.jitter,
-            generator=self.random,
-        )
+        view = random_view(pictures.float(), self.side, self.stage, self.random)
         band = normalise(view).contiguous(memory_format=torch.channels_last)
         predicted, updated = band.new_zeros(()), band.new_zeros(())
         for step in self.transform.lifting.steps:

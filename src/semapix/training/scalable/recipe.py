@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LcnetStage", "LfrnetStage", "OuterStage", "ScalableData", "ScalableModel", "ScalableRecipe"]
+from semapix.training.sections import RecipeData
+
+__all__ = ["LcnetStage", "LfrnetStage", "OuterStage", "ScalableModel", "ScalableRecipe"]
 
 
 @dataclass(frozen=True)
@@ -61,24 +63,6 @@ class ScalableModel:
     """What a squared error of 1 in a latent of the outer unit costs in bits, to an encoder that rounds it."""
     outer_split_pixels: int
     """Outer scales of fewer pixels have one sub-layer: each one costs some seven bytes."""
-
-
-@dataclass(frozen=True)
-class ScalableData:
-    """Folders of the training data, relative to `--data`."""
-
-    labelled: str
-    """Folder with labels.json and Parquet files."""
-    labelled_files: str
-    """Pattern of the training files in it."""
-    labelled_side: int
-    """Training pictures are squeezed to squares of this side, at least the core's; views of them make cores."""
-    photos: str
-    """Folder with Parquet files of photos for the outer unit."""
-    held_out: int
-    """Every n-th training picture is held out for tuning."""
-    held_out_photos: int
-    """Every n-th photo is held out for tuning."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +130,7 @@ class ScalableRecipe:
     name: str
     system: str
     model: ScalableModel
-    data: ScalableData
+    data: RecipeData
     lfrnet: LfrnetStage
     lcnet: LcnetStage
     outer: OuterStage

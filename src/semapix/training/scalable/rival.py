@@ -48,13 +48,7 @@ class RivalSystem(BudgetedStage):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch
         stage = self.recipe.lfrnet
-        view = random_view(
-            pictures.float(),
-            side=self.recipe.model.core_side,
-            smallest_area=stage.smallest_area,
-            jitter=stage.jitter,
-            generator=self.random,
-        )
+        view = random_view(pictures.float(), self.recipe.model.core_side, stage, self.random)
         coarse_logits, fine_logits = self.network(view)
         smooth = stage.label_smoothing
         return functional.cross_entropy(coarse_logits, coarse, label_smoothing=smooth) + functional.cross_entropy(

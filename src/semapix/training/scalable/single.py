@@ -45,13 +45,7 @@ class SingleSystem(BudgetedStage):
         return rates.total / core[0, 0].numel(), (decoded - core).square().mean(dim=(1, 2, 3)) * 64.0**2
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
-        view = random_view(
-            batch[0].float(),
-            side=self.side,
-            smallest_area=self.stage.smallest_area,
-            jitter=self.stage.jitter,
-            generator=self.random,
-        )
+        view = random_view(batch[0].float(), self.side, self.stage, self.random)
         quality = torch.randint(0, QUALITIES, (len(view),), generator=self.random).to(view.device)
         rate, error = self._code(view, quality)
         lambdas = self.lambdas[quality]
