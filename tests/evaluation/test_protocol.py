@@ -11,13 +11,16 @@ from semapix.evaluation.experiments.critical_rate import CriticalRateProtocol
 from semapix.evaluation.experiments.features import FeaturesProtocol
 from semapix.evaluation.experiments.judge import JudgeProtocol
 from semapix.evaluation.experiments.labels import LabelsProtocol
+from semapix.evaluation.experiments.layering import LayeringProtocol
 from semapix.evaluation.experiments.machine_share import MachineShareProtocol
+from semapix.evaluation.experiments.planes import PlanesProtocol
 from semapix.evaluation.experiments.semantic import SemanticProtocol
 from semapix.evaluation.experiments.signal import SignalProtocol
 from semapix.evaluation.experiments.speed import SpeedProtocol
 from semapix.evaluation.experiments.steps import StepsProtocol
 from semapix.evaluation.experiments.teach import TeachProtocol
 from semapix.evaluation.experiments.transforms import TransformsProtocol
+from semapix.evaluation.experiments.variants import VariantsProtocol
 from semapix.evaluation.metrics import find_metrics
 from semapix.evaluation.protocol import load_protocol
 from semapix.evaluation.published import published_curves
@@ -30,13 +33,16 @@ KINDS = {
     "features": FeaturesProtocol,
     "judge": JudgeProtocol,
     "labels": LabelsProtocol,
+    "layering": LayeringProtocol,
     "machine-share": MachineShareProtocol,
+    "planes": PlanesProtocol,
     "semantic": SemanticProtocol,
     "signal": SignalProtocol,
     "speed": SpeedProtocol,
     "steps": StepsProtocol,
     "teach": TeachProtocol,
     "transforms": TransformsProtocol,
+    "variants": VariantsProtocol,
 }
 
 
@@ -52,7 +58,7 @@ def test_every_protocol_that_ships_has_its_dataclass():
 @pytest.mark.parametrize("name", KINDS)
 def test_codecs_and_settings_of_protocols_exist(name):
     protocol = load_protocol(KINDS[name], name)
-    without = ("channels", "complexity", "labels", "machine-share", "teach", "transforms")
+    without = ("channels", "complexity", "labels", "layering", "machine-share", "teach", "transforms")
     assert hasattr(protocol, "codecs") == (name not in without)
     codecs, missing = choose(getattr(protocol, "codecs", []), getattr(protocol, "settings", {}))
     assert missing == []
