@@ -23,6 +23,9 @@ _MEMORY_FORMAT = torch.channels_last
 _ON_SCALE = 0.6
 """Share of the steps with a scale that rests on a coded scale; others rest on the core."""
 
+_BASE_ERROR, _BASE_GAIN = 7.5, 4.0
+"""Standard deviation of errors of decoded small scales at the lowest quality, and how much it falls to the highest."""
+
 _SMALLER_ON_CORE = 0.3
 """Share of the steps with a scale that rests on the core, and others on it."""
 
@@ -35,6 +38,11 @@ def enlarge(small: Tensor, size: tuple[int, int]) -> Tensor:
 def _lambdas(low: float, high: float) -> Tensor:
     """The weight of squared error at each level: `low` at quality 1, `high` at 9, a constant factor between levels."""
     return low * torch.exp(math.log(high / low) / (QUALITIES - 1) * torch.arange(OUTER_LEVELS))
+
+
+def _base_error(level: Tensor) -> Tensor:
+    """Of a decoded small scale, in the range of `normalise`: full of detail, of which 96 latents keep half."""
+    return (_BASE_ERROR - _BASE_GAIN * level / QUALITIES) / 64.0
 
 
 _BY_LEVEL = ("gain", "inverse_gain", "analysis_scale", "synthesis_scale", "coder.hyper_level")
@@ -138,7 +146,8 @@ class OuterSystem(BudgetedStage):
             factor = math.exp(float(self._uniform(0.0, math.log(2.0), 1)))
             noise = self._uniform(3.0, 18.0, batch) / 64.0
         else:
-            factor, noise = float(OUTER_FACTOR), self._steps[level] * self._uniform(0.02, 0.08, batch)
+            factor = float(OUTER_FACTOR)
+            noise = _base_error(level) * self._uniform(0.5, 1.4, batch)
         rate, error = self._code(scale, self._predicted(scale, factor, noise), level)
         lambdas = self.lambdas[level]
         # Without the root, the finest levels would outweigh all others.
@@ -151,7 +160,7 @@ class OuterSystem(BudgetedStage):
         scale = normalise(patches[0].float())
         for quality in (0, 4, 8):
             level = torch.full((len(scale),), quality, device=self.device)
-            prediction = self._predicted(scale, float(OUTER_FACTOR), 0.05 * self._steps[level])
+            prediction = self._predicted(scale, float(OUTER_FACTOR), _base_error(level))
             rate, error = self._code(scale, prediction, level)
             psnr = 10 * torch.log10(255.0**2 / error)
             self._held_out.setdefault(quality, []).append(torch.stack([rate, psnr]))
