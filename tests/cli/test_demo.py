@@ -40,6 +40,14 @@ def test_demo_leaves_a_file_and_one_picture(run, tiny_bundle, tmp_path):
     assert (out / "demo.png").read_bytes() == before
 
 
+def test_demo_takes_a_model_of_any_codec(run, tiny_bundles, tmp_path):
+    for name, bundle in tiny_bundles.items():
+        result = run("demo", "-o", tmp_path / name, "--model", bundle)
+        assert (result.status, result.err) == (0, "")
+        assert {path.name for path in (tmp_path / name).iterdir()} == {"lighthouse.spix", "demo.png"}
+        assert "100.0%" in result.out
+
+
 def test_demo_refuses_an_output_that_is_no_directory(run, tiny_bundle, photo):
     result = run("demo", "-o", photo, "--model", tiny_bundle)
     assert result == (2, "", f"semapix: {photo}: cannot become a directory (File exists)\n")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _PHOTO = "lighthouse.png"
+_PANELS = 5
 _TRUTH = {"coarse": "building or structure", "fine": "beacon"}
 
 
@@ -49,7 +50,7 @@ def demo(
     except OSError as error:
         raise OutputError(f"{out}: cannot become a directory ({error.strerror})") from None
     coded, shown = (check_output(out / name, force=force) for name in ("lighthouse.spix", "demo.png"))
-    bundle = choose_model("scalable", model)
+    bundle = choose_model(None, model)
     photo = Path(str(resources.files("semapix"))) / "assets" / _PHOTO
 
     semapix.encode(photo, model=bundle).save(coded, force=force)
@@ -61,24 +62,24 @@ def demo(
     say(f"All in one picture: {shown}")
 
 
-def _look(coded: Path, bundle: Bundle) -> dict[int, str]:
-    """Print the best label of each task; what is known from how many layers on."""
+def _look(coded: Path, bundle: Bundle) -> list[tuple[int, str]]:
+    """Print the best label of each task; what is known, each with how many layers it takes."""
     import semapix
 
     rows = [("task", "label", "", "true label", "bytes read")]
-    known: dict[int, str] = {}
+    known: list[tuple[int, str]] = []
     for task in bundle.manifest["tasks"]:
         name = task["name"]
         stream = semapix.open(coded, bundle)
         best = stream.look(name, top=1)[0]
         rows.append((name, best.name, f"{best.probability:.0%}", _TRUTH.get(name, ""), f"{stream.bytes_read:,}"))
-        known[task["layers"]] = f"{name}: {best.name}, {best.probability:.0%}"
+        known.append((task["layers"], f"{name}: {best.name}, {best.probability:.0%}"))
     say("What machines read:")
     say(table(rows) + "\n")
     return known
 
 
-def _decode(coded: Path, bundle: Bundle, known: dict[int, str]) -> list[Panel]:
+def _decode(coded: Path, bundle: Bundle, known: list[tuple[int, str]]) -> list[Panel]:
     """Print the lengths of several prefixes; their pictures, with what is known from them."""
     import semapix
     from semapix.cli._poster import Panel
@@ -87,13 +88,15 @@ def _decode(coded: Path, bundle: Bundle, known: dict[int, str]) -> list[Panel]:
     panels = []
     stream = semapix.open(coded, bundle)
     points = stream.cut_points
-    preview = next(i for i, point in enumerate(points) if point.bytes == stream.layers[-2].end)
-    for point in (points[0], points[1], points[preview], points[preview + 1], points[-1]):
+    preview, last = next(i for i, point in enumerate(points) if point.bytes == stream.layers[-2].end), len(points) - 1
+    shown = {0, 1, preview, preview + 1, last}
+    shown |= {last - 1, last // 2} if len(shown) < _PANELS else set()
+    for point in (points[i] for i in sorted(shown)[:_PANELS]):
         prefix = stream.to_bytes(max_bytes=point.bytes)
         size = f"{len(prefix):,}"
         rows.append((point.name, size, f"{len(prefix) / stream.bytes_total:.1%}"))
         picture = semapix.open(prefix, bundle).image()
-        labels = [label for layers, label in known.items() if stream.layers[layers - 1].end <= point.bytes]
+        labels = [label for layers, label in known if stream.layers[layers - 1].end <= point.bytes]
         panels.append(Panel(f"first {size} bytes (up to {point.name})", picture, labels))
     say("What people see, from the first bytes of the same file:")
     say(table(rows) + "\n")
