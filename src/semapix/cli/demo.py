@@ -90,8 +90,9 @@ def _decode(coded: Path, bundle: Bundle, known: list[tuple[int, str]]) -> list[P
     points = stream.cut_points
     preview, last = next(i for i, point in enumerate(points) if point.bytes == stream.layers[-2].end), len(points) - 1
     shown = {0, 1, preview, preview + 1, last}
-    shown |= {last - 1, last // 2} if len(shown) < _PANELS else set()
-    for point in (points[i] for i in sorted(shown)[:_PANELS]):
+    for other in (last // 2, last - 1):
+        shown |= {other} if len(shown) < _PANELS else set()
+    for point in (points[i] for i in sorted(shown)):
         prefix = stream.to_bytes(max_bytes=point.bytes)
         size = f"{len(prefix):,}"
         rows.append((point.name, size, f"{len(prefix) / stream.bytes_total:.1%}"))

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from semapix.errors import ArgumentError
+from semapix.errors import ArgumentError, TruncatedStream
 
-__all__ = ["QUALITIES", "Codec", "Layers", "PictureInfo"]
+__all__ = ["QUALITIES", "Codec", "Layers", "PictureInfo", "need_layers"]
 
 QUALITIES = 9
 """Quality goes from 1, the smallest file, to this, the best picture."""
@@ -133,3 +133,9 @@ class Codec(ABC):
     @abstractmethod
     def description(self) -> dict[str, Any]:
         """The manifest of the model."""
+
+
+def need_layers(have: int, wanted: int) -> None:
+    """Raises TruncatedStream unless a file that holds `have` whole layers has the `wanted` ones."""
+    if have < wanted:
+        raise TruncatedStream(f"the file holds {have} whole layers, {wanted} are needed")

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from semapix.bundle import Bundle
 from semapix.codecs._labels import MOST_LABELS, LabelSpace, StatedLabel
 from semapix.codecs._pixels import denormalise, normalise
-from semapix.codecs.base import Codec, Layers, PictureInfo
+from semapix.codecs.base import Codec, Layers, PictureInfo, need_layers
 from semapix.coding import PLANES, VALUES, BitPlaneModel, Contexts, whole_values
-from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
+from semapix.errors import ArgumentError, CorruptLayer
 from semapix.graphs import Graphs
 from semapix.imaging import pad_to, resize, tiles
 from semapix.tasks import Task, probabilities
@@ -83,8 +83,9 @@ class Deepsic(Codec):
         if number == _POST and labels is not None:
             raise ArgumentError("a post-semantic file holds no labels; for labels of your own, choose variant pre")
         info = PictureInfo(pixels.shape[1], pixels.shape[0], quality, number)
-        machine = self.encode_machine(pixels, variant, quality).machine
-        if labels is not None:
+        if labels is None:
+            machine = self.encode_machine(pixels, variant, quality).machine
+        else:
             machine = [self._labels.pack(self._named(labels))]
         signal = []
         if self.layer_count(info) > 1:
@@ -99,7 +100,7 @@ class Deepsic(Codec):
         return Layers([self._code(self._features(self._core(pixels)), quality - 1, 1)[0]], [], number)
 
     def image(self, layers: Layers, info: PictureInfo) -> Pixels:
-        _need(len(layers), 1)
+        need_layers(len(layers), 1)
         if layers.signal:
             self._check_signal(layers, info)
             return self._reconstruct(self._picture_features(layers, info), (info.width, info.height))
@@ -113,7 +114,7 @@ class Deepsic(Codec):
         count = self.layer_count(info)
         if not 1 <= layer <= count:
             raise ArgumentError(f"layer (={layer}) must lie between 1 and {count}, the layers of this file")
-        _need(len(layers), layer)
+        need_layers(len(layers), layer)
         if layer == 2:
             self._check_signal(layers, info)
             return self._picture_features(layers, info)[0]
@@ -124,7 +125,7 @@ class Deepsic(Codec):
 
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> Array:
         wanted = Task.find(self._bundle.manifest["tasks"], task)
-        _need(len(layers.machine), wanted.layers)
+        need_layers(len(layers.machine), wanted.layers)
         if info.variant == _PRE:
             shares = self._labels.shares(self._labels.unpack(layers.machine[0]))
             # Logits whose probabilities, at the task's temperature, are the stated ones.
@@ -132,7 +133,7 @@ class Deepsic(Codec):
         return self._logits(wanted, self._core_features(layers, info))
 
     def machine_features(self, layers: Layers, info: PictureInfo) -> Array:
-        _need(len(layers.machine), 1)
+        need_layers(len(layers.machine), 1)
         if info.variant == _PRE:
             raise ArgumentError("a pre-semantic file holds labels, no features for heads; encode with variant post")
         return self._graphs.run("semantics", self._core_features(layers, info))[0][0]
@@ -269,8 +270,3 @@ class Deepsic(Codec):
             means = self._gains["means"][level].astype(np.float32)
             known = np.take_along_axis(means, nodes.reshape(len(nodes), -1), axis=1).reshape(values.shape)
         return (known - _ZERO)[None] * self._row("inverse_gain", level)
-
-
-def _need(have: int, wanted: int) -> None:
-    if have < wanted:
-        raise TruncatedStream(f"the file holds {have} whole layers, {wanted} are needed")

@@ -17,8 +17,8 @@ from semapix.bundle import Bundle
 from semapix.codecs._core import MACHINE_LAYERS, CoreCodec
 from semapix.codecs._outer import OuterCodec, scale_sizes
 from semapix.codecs._unit import load_tables
-from semapix.codecs.base import Codec, Layers, PictureInfo
-from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
+from semapix.codecs.base import Codec, Layers, PictureInfo, need_layers
+from semapix.errors import ArgumentError, CorruptLayer
 from semapix.graphs import Graphs
 from semapix.imaging import resize
 from semapix.tasks import Task
@@ -93,7 +93,7 @@ class Scalable(Codec):
             raise ArgumentError("codec scalable writes features, no labels; for labels of your own, choose deepsic")
 
     def image(self, layers: Layers, info: PictureInfo) -> Pixels:
-        _need(len(layers), 1)
+        need_layers(len(layers), 1)
         core_layers, scales = self._parts(layers, info)
         core = self._core.decode(core_layers, self._core_level(info))
         sizes = self._sizes(info)
@@ -105,7 +105,7 @@ class Scalable(Codec):
         count = self.layer_count(info)
         if not 1 <= layer <= count:
             raise ArgumentError(f"layer (={layer}) must lie between 1 and {count}, the layers of this file")
-        _need(len(layers), layer)
+        need_layers(len(layers), layer)
         core_layers, scales = self._parts(layers, info)
         if layer <= self._core_layers:
             return self._core.features(core_layers[:layer], self._core_level(info), layer - 1)[0]
@@ -115,11 +115,11 @@ class Scalable(Codec):
 
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> NDArray[np.float32]:
         wanted = Task.find(self._bundle.manifest["tasks"], task)
-        _need(len(layers.machine), wanted.layers)
+        need_layers(len(layers.machine), wanted.layers)
         return self._head(wanted, self._core.machine_features(layers.machine[: wanted.layers]))
 
     def machine_features(self, layers: Layers, info: PictureInfo) -> NDArray[np.float32]:
-        _need(len(layers.machine), 1)
+        need_layers(len(layers.machine), 1)
         channels = sum(shape[0] for shape in self._core.band_shapes[: len(layers.machine)])
         return self._core.machine_features(layers.machine)[0, :channels]
 
@@ -148,8 +148,3 @@ class Scalable(Codec):
     def _reduce(self, pixels: Pixels) -> Pixels:
         """The core of a picture, before coding."""
         return resize(pixels, (self._core.side, self._core.side), "lanczos")
-
-
-def _need(have: int, wanted: int) -> None:
-    if have < wanted:
-        raise TruncatedStream(f"the file holds {have} whole layers, {wanted} are needed")

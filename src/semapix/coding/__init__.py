@@ -1,6 +1,16 @@
 """Numbers to bytes and back, exact on every machine: range coder, tables, integer networks, latent models."""
 
-from semapix.coding._bitplanes import PLANES, VALUES, BitPlaneModel, Contexts, log_odds, whole_values
+from semapix.coding._bitplanes import (
+    ACTIVITY_CONTEXTS,
+    DISTANCE_CONTEXTS,
+    ODDS_BITS,
+    PLANES,
+    VALUES,
+    BitPlaneModel,
+    Contexts,
+    log_odds,
+    whole_values,
+)
 from semapix.coding._bits import bit_counts
 from semapix.coding._information import Information, counted_information
 from semapix.coding._integer import (
@@ -17,8 +27,11 @@ from semapix.coding._tables import LEVELS, SCALE_HIGH, SCALE_LOW, TableBank, gau
 
 __all__ = [
     "ACTIVATION_LIMIT",
+    "ACTIVITY_CONTEXTS",
+    "DISTANCE_CONTEXTS",
     "FRACTION_BITS",
     "LEVELS",
+    "ODDS_BITS",
     "PLANES",
     "SCALE_HIGH",
     "SCALE_LOW",

@@ -23,7 +23,17 @@ from numpy.typing import NDArray
 from semapix.coding._bits import BIT_TABLES, BitDecoder, BitEncoder, BitTables
 from semapix.errors import CorruptLayer
 
-__all__ = ["PLANES", "VALUES", "BitPlaneModel", "Contexts", "log_odds", "whole_values"]
+__all__ = [
+    "ACTIVITY_CONTEXTS",
+    "DISTANCE_CONTEXTS",
+    "ODDS_BITS",
+    "PLANES",
+    "VALUES",
+    "BitPlaneModel",
+    "Contexts",
+    "log_odds",
+    "whole_values",
+]
 
 PLANES = 6
 VALUES = 2**PLANES
@@ -94,6 +104,7 @@ class Contexts:
 
 ACTIVITY_CONTEXTS = VALUES * _ACTIVITIES * _QUIET
 DISTANCE_CONTEXTS = PLANES * _DISTANCES * _ACTIVITIES
+"""How many contexts the second and the third kind have."""
 
 
 class BitCoder(Protocol):

@@ -9,8 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.codecs import QUALITIES
-from semapix.coding import PLANES, VALUES, BitPlaneModel, Contexts, bit_counts, log_odds
-from semapix.coding._bitplanes import ACTIVITY_CONTEXTS, DISTANCE_CONTEXTS, ODDS_BITS
+from semapix.coding import (
+    ACTIVITY_CONTEXTS,
+    DISTANCE_CONTEXTS,
+    ODDS_BITS,
+    PLANES,
+    VALUES,
+    BitPlaneModel,
+    Contexts,
+    bit_counts,
+    log_odds,
+)
 
 __all__ = ["fit_contexts", "node_means"]
 

@@ -130,14 +130,9 @@ class SemanticAnalysis(nn.Module):
 
 def _principal_components(samples: Tensor) -> Tensor:
     """All principal directions of (N, C), strongest first, as rows (C, C)."""
-    centred = samples.double()
-    _, vectors = torch.linalg.eigh(centred.T @ centred)
+    precise = samples.double()
+    _, vectors = torch.linalg.eigh(precise.T @ precise)
     return vectors.flip(1).T.float()
-
-
-def _blocks(x: Tensor, side: int) -> Tensor:
-    """(B, C, H, W) to (B, C * side^2, H / side, W / side), the channel outermost."""
-    return functional.pixel_unshuffle(x, side)
 
 
 @torch.no_grad()
@@ -152,7 +147,7 @@ def start_from_principal_components(
     begin: Any = features.stages[0]
     first, norm, second = begin[0], begin[1], features.shortcuts[0]
     side, width = first.stride[0], first.out_channels
-    basis = _principal_components(_blocks(pictures, side).permute(0, 2, 3, 1).flatten(0, 2))[:width]
+    basis = _principal_components(functional.pixel_unshuffle(pictures, side).permute(0, 2, 3, 1).flatten(0, 2))[:width]
     kept = len(basis)
     first.weight.mul_(0.01)
     # A stride's block begins at its own position: padding moves the kernel by kernel // 2.
@@ -174,7 +169,9 @@ def start_from_principal_components(
     last.weight[:kept, :, at : at + side, at : at + side] = block
     if isinstance(second, nn.Conv2d):
         step = second.stride[0]
-        basis = _principal_components(_blocks(low, step).permute(0, 2, 3, 1).flatten(0, 2))[: second.out_channels]
+        basis = _principal_components(functional.pixel_unshuffle(low, step).permute(0, 2, 3, 1).flatten(0, 2))[
+            : second.out_channels
+        ]
         second.weight.copy_(basis.reshape(-1, width, step, step))
         up: Any = reconstruction.stages[-2].deconvolution
         nn.init.zeros_(up.weight)

@@ -23,7 +23,7 @@ _MEMORY_FORMAT = torch.channels_last
 _ON_SCALE = 0.6
 """Share of the steps with a scale that rests on a coded scale; others rest on the core."""
 
-_BASE_ERROR, _BASE_GAIN = 7.5, 4.0
+_BASE_ERROR, _BASE_FALL = 7.5, 3.5
 """Standard deviation of errors of decoded small scales at the lowest quality, and how much it falls to the highest."""
 
 _SMALLER_ON_CORE = 0.3
@@ -42,7 +42,7 @@ def _lambdas(low: float, high: float) -> Tensor:
 
 def _base_error(level: Tensor) -> Tensor:
     """Of a decoded small scale, in the range of `normalise`: full of detail, of which 96 latents keep half."""
-    return (_BASE_ERROR - _BASE_GAIN * level / QUALITIES) / 64.0
+    return (_BASE_ERROR - _BASE_FALL * level / (QUALITIES - 1)) / 64.0
 
 
 _BY_LEVEL = ("gain", "inverse_gain", "analysis_scale", "synthesis_scale", "coder.hyper_level")
