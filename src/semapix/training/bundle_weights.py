@@ -1,18 +1,24 @@
-"""Weights out of a bundle's graphs, by the names that the exporter kept, as they were rounded."""
+"""Weights out of a bundle: of graphs by the names that the exporter kept, of integer networks from their arrays."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
 from semapix.bundle import Bundle
+from semapix.coding import FRACTION_BITS, WEIGHT_BITS
 from semapix.errors import ArgumentError
+from semapix.training.entropy import FixedConv, LatentCoder
 from semapix.training.rounding import EIGHT_BITS, HALF, SCALE
 
-__all__ = ["set_parameters"]
+__all__ = ["set_integers", "set_parameters"]
 
 
 def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
@@ -37,3 +43,22 @@ def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
                 f"{tuple(parameters[key].shape)}"
             )
         parameters[key].data = torch.from_numpy(values.astype(np.float32))
+
+
+def set_integers(coder: LatentCoder, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Give an entropy model the integers of a bundle, which are multiples of powers of two.
+
+    Raises ArgumentError for those of a bundle of version 0.1.
+    """
+    coder.hyper_level.data = torch.from_numpy(arrays["hyper_levels"].astype(np.float32))
+    for name, stage in coder.named_modules():
+        if isinstance(stage, FixedConv):
+            key = name.replace("groups.", "group")
+            if f"{key}.weight" not in arrays:
+                raise ArgumentError("a bundle of version 0.1 has other entropy models; train from scratch")
+            weight, bias = arrays[f"{key}.weight"], arrays[f"{key}.bias"]
+            stage.weight.data = torch.from_numpy(weight.astype(np.float32)) * 2.0**-WEIGHT_BITS
+            assert stage.bias is not None
+            stage.bias.data = (
+                torch.from_numpy(bias.astype(np.float64)).mul(2.0 ** -(WEIGHT_BITS + FRACTION_BITS)).float()
+            )

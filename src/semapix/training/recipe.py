@@ -9,16 +9,17 @@ from typing import Any, TypeAlias
 import yaml
 
 from semapix.errors import ArgumentError
+from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.deepsic.recipe import DeepsicRecipe
 from semapix.training.scalable.recipe import ScalableRecipe
 from semapix.training.sections import build_recipe
 
 __all__ = ["Recipe", "load_recipe", "recipe_from_dict", "recipe_names"]
 
-Recipe: TypeAlias = ScalableRecipe | DeepsicRecipe
+Recipe: TypeAlias = ScalableRecipe | AdaptiveRecipe | DeepsicRecipe
 """A recipe of any system. All have `name`, that of the file, and `system`; other fields are sections of the file."""
 
-_KINDS: dict[str, type[Recipe]] = {"scalable": ScalableRecipe, "deepsic": DeepsicRecipe}
+_KINDS: dict[str, type[Recipe]] = {"scalable": ScalableRecipe, "adaptive": AdaptiveRecipe, "deepsic": DeepsicRecipe}
 
 
 def recipe_names() -> list[str]:
