@@ -21,7 +21,7 @@ _TRUST = 400.0  # how many symbols a table that stood before is worth
 
 
 class Recorder:
-    """Counts symbols by their tables where a range encoder would code them.
+    """Counts symbols by their tables, in place of a range encoder or beside one (`coding.shown_symbols`).
 
     `tables`: those that it is used with. `counts`: of each table the symbols -R..R and, last, escapes.
     """
