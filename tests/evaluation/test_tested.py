@@ -28,7 +28,9 @@ def test_a_model_stands_for_the_codec(tiny_bundle):
 
 
 def test_unknown_names_list_what_there_is():
-    with pytest.raises(ArgumentError, match=r"no codec is called 'jpg'.*there are: scalable, adaptive, deepsic, jpeg, "):
+    with pytest.raises(
+        ArgumentError, match=r"no codec is called 'jpg'.*there are: scalable, adaptive, deepsic, jpeg, "
+    ):
         choose(["jpg"], {})
     with pytest.raises(ArgumentError, match="two codecs are called jpeg"):
         choose(["jpeg", "jpeg"], {})
@@ -123,7 +125,11 @@ def test_rates_bound_files_unless_the_smallest_is_larger(tiny_bundles):
 @pytest.mark.parametrize(
     ("system", "words", "message"),
     [
-        ("adaptive", "even", r"option 'even' of 'even': codec adaptive has blended, .*, uniform, faithful, vivid, rate;"),
+        (
+            "adaptive",
+            "even",
+            r"option 'even' of 'even': codec adaptive has blended, .*, uniform, faithful, vivid, rate;",
+        ),
         ("adaptive", "uniform+blended", r"option 'blended' of 'uniform\+blended': .*at most one strategy, one decoder"),
         ("scalable", "uniform", r"option 'uniform' of 'uniform': codec scalable has none"),
     ],

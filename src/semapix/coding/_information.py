@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = ["Information", "counted_information", "current"]
 
 
@@ -15,6 +18,9 @@ class Information:
     """Bits of all symbols that were decoded so far."""
 
     bits: float = 0.0
+    each: list[NDArray[np.float32]] | None = None
+    """Of each row of symbols that a range decoder has read the bits of each symbol, but for what escapes add; None
+    where nobody asked for it."""
 
 
 current: ContextVar[Information | None] = ContextVar("current", default=None)
@@ -22,9 +28,12 @@ current: ContextVar[Information | None] = ContextVar("current", default=None)
 
 
 @contextmanager
-def counted_information() -> Iterator[Information]:
-    """Counts the information in all that is decoded within: -log2 of each symbol's share of its table."""
-    token = current.set(Information())
+def counted_information(*, each: bool = False) -> Iterator[Information]:
+    """Counts the information in all that is decoded within: -log2 of each symbol's share of its table.
+
+    `each`: keep that of each symbol, too.
+    """
+    token = current.set(Information(each=[] if each else None))
     try:
         found = current.get()
         assert found is not None
