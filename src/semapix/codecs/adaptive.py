@@ -90,7 +90,10 @@ class Adaptive(Codec):
         self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None
     ) -> Callable[[float | None], tuple[int, Layers]]:
         height, width = pixels.shape[:2]
-        machine = self._labels.pack(self._class_logits(pixels), labels)
+        if labels is None:
+            machine = self._labels.pack(self._class_logits(pixels))
+        else:
+            machine = self._labels.space.pack(self._labels.named(labels))
         importance = self.importance(pixels, steering)
 
         def code(mean: float | None) -> tuple[int, Layers]:
