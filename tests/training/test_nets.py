@@ -42,6 +42,8 @@ def test_lifting_reverts():
 def test_lifting_refuses_unequal_lists():
     with pytest.raises(ValueError, match=r"hidden \(=\[8\]\) and depth \(=\[1, 2\]\) must have one entry a level"):
         Lifting([8], [1, 2])
+    with pytest.raises(ValueError, match=r"blocks \(=\[1\]\) must have one entry for each of 2 levels"):
+        Lifting([8, 8], [1, 2], [1])
 
 
 def test_attention_works_in_windows():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Views", "random_view", "squeeze"]
+__all__ = ["Views", "mixed", "random_view", "squeeze"]
 
 
 def squeeze(pictures: Tensor, side: int) -> Tensor:
@@ -70,3 +70,20 @@ def random_view(pictures: Tensor, side: int, views: Views, generator: torch.Gene
     view = mean + contrast * (view - mean)
     grey = view.mean(dim=1, keepdim=True)
     return (grey + saturation * (view - grey)).clamp(0, 255)
+
+
+def mixed(pictures: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, float]:
+    """Put a rectangle of another picture of the batch into each, the same place in all.
+
+    After Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features" (ICCV
+    2019), with areas spread evenly. `pictures`: (B, C, H, W). `generator`: on the processor. Returns the pictures, the
+    position of the other picture of each (B,), and the share of the area that it got.
+    """
+    batch, _, height, width = pictures.shape
+    area, across, down = torch.rand(3, generator=generator).tolist()
+    tall, wide = round(height * math.sqrt(area)), round(width * math.sqrt(area))
+    top, left = round(down * (height - tall)), round(across * (width - wide))
+    other = torch.randperm(batch, generator=generator).to(pictures.device)
+    result = pictures.clone()
+    result[:, :, top : top + tall, left : left + wide] = pictures[other, :, top : top + tall, left : left + wide]
+    return result, other, tall * wide / (height * width)

@@ -49,11 +49,16 @@ def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
 
 
 def _build(kind: Any, values: Any, where: str) -> Any:
-    """A dataclass from a mapping that must have exactly its keys."""
+    """A dataclass from a mapping that must have exactly its keys; those with a default may be missing."""
     if not isinstance(values, dict):
         raise ArgumentError(f"{where} must be a mapping, not {values!r}")
     wanted = {field.name for field in dataclasses.fields(kind)}
-    unknown, missing = sorted(set(values) - wanted), sorted(wanted - set(values))
+    needed = {
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    unknown, missing = sorted(set(values) - wanted), sorted(needed - set(values))
     if unknown or missing:
         raise ArgumentError(f"{where}: unknown keys {unknown}, missing keys {missing}")
     return kind(**values)

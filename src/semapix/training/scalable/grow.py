@@ -1,4 +1,4 @@
-"""A smaller transform inside a larger one: training goes on with more capacity, from what was learned already.
+"""Smaller networks inside larger ones: training goes on with more capacity, from what was learned already.
 
 After Chen et al., "Net2Net: Accelerating Learning via Knowledge Transfer" (ICLR 2016), with new channels that are read
 with weight zero in place of copied ones.
@@ -10,41 +10,81 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from semapix.errors import ArgumentError
-from semapix.training.scalable.nets.lifting import Lifting
+from semapix.training.scalable.nets.lifting import ExtractionBlock, Lifting
+from semapix.training.scalable.nets.outer import OuterUnit
 
-__all__ = ["grown_lifting"]
+__all__ = ["grown_lifting", "grown_outer"]
 
 _STAGES = 3  # convolution, batch norm, ReLU
 
 
-def grown_lifting(old: dict[str, Tensor], old_depth: Sequence[int], lifting: Lifting) -> dict[str, Tensor]:
+def grown_lifting(
+    old: dict[str, Tensor], old_depth: Sequence[int], lifting: Lifting, old_blocks: Sequence[int] = ()
+) -> dict[str, Tensor]:
     """Weights with which `lifting` computes what a smaller one with the state `old` computes.
 
-    `old_depth`: feature extraction layers of the smaller one at each level. Layers that it lacks become identities
-    behind its last ReLU; channels that it lacks keep their random weights, and what reads them starts at zero.
-    Raises ArgumentError when `lifting` is narrower or shallower somewhere.
+    `old_depth`, `old_blocks`: feature extraction layers and residual blocks of the smaller one at each level. Layers
+    that it lacks become identities behind its last ReLU, blocks are identities from the start; channels that it lacks
+    keep their random weights, and what reads them starts at zero. Raises ArgumentError when `lifting` is narrower or
+    shallower somewhere.
     """
     state = {key: value.clone() for key, value in lifting.state_dict().items()}
-    for level, (step, before) in enumerate(zip(lifting.steps, old_depth, strict=True)):
+    known = old_blocks or [0] * len(old_depth)
+    for level, (step, before, blocks_before) in enumerate(zip(lifting.steps, old_depth, known, strict=True)):
         for name in ("predict", "update"):
             network = getattr(step, name)
             start = f"steps.{level}.{name}."
-            depth = (len(network) - 2) // _STAGES
-            if depth < before:
+            blocks = sum(isinstance(part, ExtractionBlock) for part in network)
+            depth = (len(network) - 2 - blocks) // _STAGES
+            if depth < before or blocks < blocks_before:
                 raise ArgumentError(
-                    f"level {level + 1} has {depth} extraction layers; the smaller transform has {before}"
+                    f"level {level + 1} has {depth} extraction layers and {blocks} blocks; "
+                    f"the smaller transform has {before} and {blocks_before}"
                 )
-            shrink_before, shrink = 1 + _STAGES * before, 1 + _STAGES * depth
+            behind_before, behind = 1 + _STAGES * before, 1 + _STAGES * depth
             for layer in range(before, depth):
                 _identity(state, f"{start}{1 + _STAGES * layer}.", f"{start}{2 + _STAGES * layer}.")
             for key, value in old.items():
                 if key.startswith(start):
                     position, _, rest = key[len(start) :].partition(".")
-                    moved = shrink if int(position) == shrink_before else int(position)
+                    moved = int(position)
+                    if moved == behind_before + blocks_before:
+                        moved = behind + blocks  # the shrinkage
+                    elif moved >= behind_before:
+                        moved += behind - behind_before
                     _place(state, f"{start}{moved}.{rest}", value)
     return state
+
+
+def grown_outer(old: dict[str, Tensor], unit: OuterUnit) -> dict[str, Tensor]:
+    """Weights with which `unit` computes what a smaller one with the state `old` computes.
+
+    Channels that the smaller one lacks are read with weight zero; blocks that it lacks are identities from the start.
+    Raises ArgumentError when `unit` is smaller somewhere, or has other latents.
+    """
+    state = {key: value.clone() for key, value in unit.state_dict().items()}
+    if old["gain"].shape != state["gain"].shape:
+        raise ArgumentError(
+            f"the unit has {state['gain'].shape[1]} latents, the one to start from {old['gain'].shape[1]}; "
+            "their number must stay"
+        )
+    for key, value in old.items():
+        if key not in state:
+            raise ArgumentError(f"{key} of the model to start from has no place in the unit; it can only grow")
+        if key.endswith("second.0.weight"):  # reads the state, and behind it what the context gives
+            value = _apart(value, state[key].shape[1] // 2)
+        _place(state, key, value)
+    return state
+
+
+def _apart(weight: Tensor, inputs: int) -> Tensor:
+    """A weight of two inputs of equal sizes for two of `inputs` channels each; those that are new weigh nothing."""
+    halves = weight.chunk(2, dim=1)
+    missing = inputs - halves[0].shape[1]
+    return torch.cat([functional.pad(half, (0, 0, 0, 0, 0, max(missing, 0))) for half in halves], dim=1)
 
 
 def _identity(state: dict[str, Tensor], convolution: str, norm: str) -> None:

@@ -37,7 +37,7 @@ class LcnetSystem(BudgetedStage):
         self.stage = stage
         self.side = recipe.model.core_side
         self.transform = transform.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-        self.compression = LayeredCompression(recipe.model)
+        self.compression = LayeredCompression(recipe.model).to(memory_format=torch.channels_last)
         step = math.log(stage.lambda_high / stage.lambda_low) / (QUALITIES - 1)
         self.register_buffer("lambdas", stage.lambda_low * torch.exp(step * torch.arange(QUALITIES)))
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from semapix.training.augment import random_view, squeeze
+from semapix.training.augment import squeeze
 from semapix.training.batch_norm import refresh_batch_norm
 from semapix.training.budget import BudgetedStage
 from semapix.training.checkpoint import weights_of
@@ -18,6 +17,7 @@ from semapix.training.scalable.grow import grown_lifting
 from semapix.training.scalable.nets.heads import Head
 from semapix.training.scalable.nets.lifting import Lifting
 from semapix.training.scalable.recipe import ScalableModel, ScalableRecipe
+from semapix.training.scalable.views import labelled_views
 
 __all__ = ["LfrnetSystem", "SemanticTransform"]
 
@@ -32,7 +32,7 @@ class SemanticTransform(nn.Module):
         super().__init__()
         levels = len(model.lifting_hidden)
         side = model.core_side // 2**levels
-        self.lifting = Lifting(model.lifting_hidden, model.lifting_depth)
+        self.lifting = Lifting(model.lifting_hidden, model.lifting_depth, model.lifting_blocks)
         self.coarse_channels = model.coarse_channels
         self.coarse = Head(model.coarse_channels * side**2, model.coarse_hidden, coarse_classes, model.dropout)
         self.fine = Head(3 * 2**levels * side**2, model.fine_hidden, fine_classes, model.dropout)
@@ -45,9 +45,10 @@ class SemanticTransform(nn.Module):
 class LfrnetSystem(BudgetedStage):
     """Trains `SemanticTransform` on labelled pictures.
 
-    Loss: cross entropies of both heads (eq. 12; the coarse one's weight is the recipe's), plus small penalties on the
-    dual bands (mean magnitude) and on what Update adds to the main bands (mean square), which keep the transform one
-    that can also be coded: Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
+    Loss: cross entropies of both heads (eq. 12; the coarse one's weight is the recipe's) and of fine labels told from
+    layer s1 alone, which teach it more than few coarse ones, plus small penalties on the dual bands (mean magnitude)
+    and on what Update adds to the main bands (mean square), which keep the transform one that can also be coded:
+    Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
     """
 
     def __init__(self, recipe: ScalableRecipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
@@ -59,12 +60,16 @@ class LfrnetSystem(BudgetedStage):
         self.transform = SemanticTransform(recipe.model, len(labels["coarse"]), len(labels["fine"])).to(
             memory_format=torch.channels_last
         )
+        self.first_fine = nn.Linear(self.transform.coarse[1].in_features, len(labels["fine"]))
 
     def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
         """Also those of a smaller transform, which grows; heads of other label spaces stay as they are."""
         weights, lifting = state["state_dict"], self.transform.lifting
-        depth = state["recipe"]["model"]["lifting_depth"]
-        lifting.load_state_dict(grown_lifting(weights_of(weights, "transform.lifting"), depth, lifting))
+        old = state["recipe"]["model"]
+        grown = grown_lifting(
+            weights_of(weights, "transform.lifting"), old["lifting_depth"], lifting, old.get("lifting_blocks", [])
+        )
+        lifting.load_state_dict(grown)
         if state["labels"] == self.labels:
             self.transform.coarse.load_state_dict(weights_of(weights, "transform.coarse"))
             self.transform.fine.load_state_dict(weights_of(weights, "transform.fine"))
@@ -73,8 +78,9 @@ class LfrnetSystem(BudgetedStage):
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch
-        view = random_view(pictures.float(), self.side, self.stage, self.random)
-        band = normalise(view).contiguous(memory_format=torch.channels_last)
+        stage = self.stage
+        views = labelled_views(pictures.float(), self.side, stage, self.random)
+        band = normalise(views.pictures).contiguous(memory_format=torch.channels_last)
         predicted, updated = band.new_zeros(()), band.new_zeros(())
         for step in self.transform.lifting.steps:
             main, dual = step(band)
@@ -82,10 +88,11 @@ class LfrnetSystem(BudgetedStage):
             updated = updated + (main - _untouched(band)).square().mean()
             band = main
         coarse_logits, fine_logits = self.transform.heads(band)
-        smooth = self.stage.label_smoothing
-        coarse_loss = functional.cross_entropy(coarse_logits, coarse, label_smoothing=smooth)
-        fine_loss = functional.cross_entropy(fine_logits, fine, label_smoothing=smooth)
-        loss = self.stage.coarse_weight * coarse_loss + fine_loss
+        coarse_loss = views.cross_entropy(coarse_logits, coarse, stage.label_smoothing)
+        fine_loss = views.cross_entropy(fine_logits, fine, stage.label_smoothing)
+        first = self.first_fine(band[:, : self.transform.coarse_channels].flatten(1))
+        first_loss = views.cross_entropy(first, fine, stage.label_smoothing)
+        loss = stage.coarse_weight * coarse_loss + fine_loss + stage.first_fine_weight * first_loss
         if batch_idx % 50 == 0:
             self.note(
                 loss_coarse=coarse_loss,
@@ -94,7 +101,7 @@ class LfrnetSystem(BudgetedStage):
                 update=updated,
                 top1_fine=(fine_logits.argmax(1) == fine).float().mean(),
             )
-        return loss + self.stage.dual_weight * predicted + self.stage.update_weight * updated
+        return loss + stage.dual_weight * predicted + stage.update_weight * updated
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
         pictures, coarse, fine = batch

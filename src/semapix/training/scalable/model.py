@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +79,25 @@ def load_transform(folder: Path) -> SemanticTransform:
     return transform
 
 
+def _with_outer(recipe: ScalableRecipe, other: ScalableRecipe) -> ScalableRecipe:
+    """A recipe with what `other` says of the outer unit, which is trained apart and may have grown since."""
+    sizes = {field.name: getattr(other.model, field.name) for field in fields(ScalableModel)}
+    of_outer = {name: value for name, value in sizes.items() if name.startswith("outer_")}
+    return replace(recipe, model=replace(recipe.model, **of_outer), outer=other.outer)
+
+
 def load_scalable(folder: Path) -> TrainedScalable:
     """All parts from the checkpoints of the three stages in `folder`. Raises ArgumentError when one is missing."""
     labels = read_checkpoint(folder, "lfrnet")["labels"]
-    checkpoint = read_checkpoint(folder, "lcnet")
-    trained = new_scalable(build_recipe(ScalableRecipe, checkpoint["recipe"], "the checkpoint's recipe"), labels)
+    checkpoint, outer = read_checkpoint(folder, "lcnet"), read_checkpoint(folder, "outer")
+    recipe, of_outer = (
+        build_recipe(ScalableRecipe, state["recipe"], "the checkpoint's recipe") for state in (checkpoint, outer)
+    )
+    trained = new_scalable(_with_outer(recipe, of_outer), labels)
     # The transform that the layers were trained on, even if stage `lfrnet` has gone on since.
     fold_batch_norm(trained.transform).load_state_dict(weights_of(checkpoint["state_dict"], "transform"))
     trained.compression.load_state_dict(weights_of(checkpoint["state_dict"], "compression"))
-    trained.outer.load_state_dict(weights_of(read_checkpoint(folder, "outer")["state_dict"], "unit"))
+    trained.outer.load_state_dict(weights_of(outer["state_dict"], "unit"))
     for part in (trained.transform, trained.compression, trained.outer):
         part.requires_grad_(False)
         round_weights(part)

@@ -12,7 +12,9 @@ from torch.nn import functional
 
 from semapix.codecs import QUALITIES
 from semapix.training.budget import BudgetedStage
+from semapix.training.checkpoint import weights_of
 from semapix.training.normalise import normalise
+from semapix.training.scalable.grow import grown_outer
 from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OuterUnit
 from semapix.training.scalable.recipe import ScalableRecipe
 
@@ -99,10 +101,11 @@ class OuterSystem(BudgetedStage):
         self.unit.start_from_principal_components(residuals, self._steps)
 
     def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
-        """Those of another range of lambdas too: levels are moved."""
+        """Those of another range of lambdas too: levels are moved; and of a smaller unit, which grows."""
         trained, wanted = state["recipe"]["outer"], self.stage
         ranges = (trained["lambda_low"], trained["lambda_high"]), (wanted.lambda_low, wanted.lambda_high)
-        self.load_state_dict(moved_levels(state["state_dict"], *ranges), strict=False)
+        moved = weights_of(moved_levels(state["state_dict"], *ranges), "unit")
+        self.unit.load_state_dict(grown_outer(moved, self.unit))
 
     def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """Bits per pixel (B,) and mean squared error of 0..255 (B,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from semapix.training.sections import RecipeData
 
@@ -63,6 +63,8 @@ class ScalableModel:
     """What a squared error of 1 in a latent of the outer unit costs in bits, to an encoder that rounds it."""
     outer_split_pixels: int
     """Outer scales of fewer pixels have one sub-layer: each one costs some seven bytes."""
+    lifting_blocks: list[int] = field(default_factory=list)
+    """Residual blocks behind those layers, finest level first; models of earlier versions have none."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,10 @@ class LfrnetStage:
     update_weight: float
     validate_every: int
     seed: int
+    mixed: float = 0.0
+    """Share of the batches whose pictures get a rectangle of another one, and its labels with that share."""
+    first_fine_weight: float = 0.0
+    """Weight of the cross entropy of fine labels told from layer s1 alone, by a layer that only training has."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from semapix.training.augment import random_view
 from semapix.training.budget import BudgetedStage
 from semapix.training.normalise import normalise
 from semapix.training.scalable.nets.heads import Head
 from semapix.training.scalable.nets.rivals import RIVALS
 from semapix.training.scalable.recipe import ScalableRecipe
+from semapix.training.scalable.views import labelled_views
 
 __all__ = ["RivalNetwork", "RivalSystem"]
 
@@ -48,12 +47,10 @@ class RivalSystem(BudgetedStage):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch
         stage = self.recipe.lfrnet
-        view = random_view(pictures.float(), self.recipe.model.core_side, stage, self.random)
-        coarse_logits, fine_logits = self.network(view)
-        smooth = stage.label_smoothing
-        return functional.cross_entropy(coarse_logits, coarse, label_smoothing=smooth) + functional.cross_entropy(
-            fine_logits, fine, label_smoothing=smooth
-        )
+        views = labelled_views(pictures.float(), self.recipe.model.core_side, stage, self.random)
+        coarse_logits, fine_logits = self.network(views.pictures)
+        coarse_loss = views.cross_entropy(coarse_logits, coarse, stage.label_smoothing)
+        return stage.coarse_weight * coarse_loss + views.cross_entropy(fine_logits, fine, stage.label_smoothing)
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
         pictures, coarse, fine = batch
