@@ -9,7 +9,7 @@ import numpy as np
 
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix.bundle import FINGERPRINT_BYTES, Bundle
-from semapix.codecs import CODECS, QUALITIES, Layers, open_codec
+from semapix.codecs import CODECS, QUALITIES, Codec, Layers, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import ImageLike, Picture, load
 from semapix.stream import EXIF, ICC, Reader, write
@@ -42,7 +42,7 @@ def encode(
     highest quality that fits and the one of the next quality, cut to `max_bytes`; they are decoded, and the one with
     the smaller squared error is kept. It may be shorter than `max_bytes`. Sizes must rise with quality; that takes
     about five times as long as one quality does. The ICC profile is kept if there is room left for it, and so is the
-    EXIF block.
+    EXIF block. A codec without pixels keeps the highest quality that fits, and no ICC profile.
 
     `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
     features). `labels`: for `pre`, labels of your own in place of the model's, 1 to 5 names of its classes or groups.
@@ -61,8 +61,9 @@ def encode(
     if quality not in range(1, QUALITIES + 1):
         raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
     picture = load(image)
-    layers = open_codec(bundle).encode(picture.pixels, quality, variant, labels)
-    return _stream(picture, bundle, quality, layers, _metadata(picture))
+    codec = open_codec(bundle)
+    layers = codec.encode(picture.pixels, quality, variant, labels)
+    return _stream(picture, bundle, quality, layers, _metadata(picture, codec))
 
 
 def _encode_within(
@@ -82,13 +83,13 @@ def _encode_within(
         else:
             exceeds = quality
     candidates = [files[fits]] if fits else []
-    if exceeds in files:
+    if exceeds in files and (codec.pixels or not fits):  # without a picture, a cut file lacks what machines read
         candidates.append(Stream(Reader(files[exceeds].to_bytes(max_bytes=max_bytes)), bundle))
     best = candidates[0] if len(candidates) == 1 else min(candidates, key=lambda file: _squared_error(file, picture))
     if not best.complete:
         return best
     kept: dict[int, bytes] = {}
-    for kind, data in _metadata(picture).items():
+    for kind, data in _metadata(picture, codec).items():
         larger = _stream(picture, bundle, fits, coded[fits], {**kept, kind: data})
         if larger.bytes_total <= max_bytes:
             best, kept[kind] = larger, data
@@ -104,9 +105,10 @@ def _squared_error(file: Stream, picture: Picture) -> int:
     return total
 
 
-def _metadata(picture: Picture) -> dict[int, bytes]:
-    """The records to write, in the order of the file."""
-    return {kind: data for kind, data in ((ICC, picture.icc), (EXIF, picture.exif)) if data}
+def _metadata(picture: Picture, codec: Codec) -> dict[int, bytes]:
+    """The records to write, in the order of the file: none of what describes pixels that are not there."""
+    icc = picture.icc if codec.pixels else None
+    return {kind: data for kind, data in ((ICC, icc), (EXIF, picture.exif)) if data}
 
 
 def _stream(picture: Picture, bundle: Bundle, quality: int, layers: Layers, metadata: dict[int, bytes]) -> Stream:

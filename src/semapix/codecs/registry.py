@@ -7,13 +7,16 @@ from functools import lru_cache
 from semapix.bundle import Bundle
 from semapix.codecs.base import Codec
 from semapix.codecs.deepsic import Deepsic
+from semapix.codecs.dicm import Dicm
 from semapix.codecs.scalable import Scalable
 from semapix.errors import BrokenBundle
 from semapix.graphs import OnnxGraphs
 
 __all__ = ["CODECS", "open_codec"]
 
-CODECS: dict[str, type[Scalable] | type[Deepsic]] = {codec.name: codec for codec in (Scalable, Deepsic)}
+CODECS: dict[str, type[Scalable] | type[Dicm] | type[Deepsic]] = {
+    codec.name: codec for codec in (Scalable, Dicm, Deepsic)
+}
 """The systems of this release, by name."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import torch
@@ -9,10 +11,12 @@ from onnx import numpy_helper
 from torch import nn
 
 from semapix.bundle import Bundle
+from semapix.coding import FRACTION_BITS, WEIGHT_BITS
 from semapix.errors import ArgumentError
+from semapix.training.entropy import FixedConv, LatentCoder
 from semapix.training.rounding import EIGHT_BITS, HALF, SCALE
 
-__all__ = ["set_parameters"]
+__all__ = ["set_parameters", "set_unit_arrays"]
 
 
 def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
@@ -37,3 +41,27 @@ def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
                 f"{tuple(parameters[key].shape)}"
             )
         parameters[key].data = torch.from_numpy(values.astype(np.float32))
+
+
+def set_unit_arrays(unit: nn.Module, arrays: dict[str, Any]) -> None:
+    """Give a unit its gains, and its `coder` the integers of its entropy model, which are multiples of powers of two.
+
+    Raises ArgumentError for the entropy models of version 0.1.
+    """
+    coder = unit.coder
+    assert isinstance(coder, LatentCoder)
+    coder.hyper_level.data = torch.from_numpy(arrays["hyper_levels"].astype(np.float32))
+    for name, stage in coder.named_modules():
+        if isinstance(stage, FixedConv):
+            key = name.replace("groups.", "group")
+            if f"{key}.weight" not in arrays:
+                raise ArgumentError("a bundle of version 0.1 has other entropy models; train from scratch")
+            weight, bias = arrays[f"{key}.weight"], arrays[f"{key}.bias"]
+            stage.weight.data = torch.from_numpy(weight.astype(np.float32)) * 2.0**-WEIGHT_BITS
+            assert stage.bias is not None
+            stage.bias.data = (
+                torch.from_numpy(bias.astype(np.float64)).mul(2.0 ** -(WEIGHT_BITS + FRACTION_BITS)).float()
+            )
+    for name, parameter in unit.named_parameters(recurse=False):
+        values = torch.from_numpy(arrays[name].astype(np.float32))
+        parameter.data = values.log() if name.endswith("gain") else values

@@ -22,7 +22,16 @@ from torch.utils.data import IterableDataset
 
 from semapix.errors import ArgumentError
 
-__all__ = ["Batches", "LabelledPictures", "Patches", "Together", "load_labelled", "load_photos"]
+__all__ = [
+    "Batches",
+    "LabelledPictures",
+    "Numbered",
+    "Patches",
+    "Together",
+    "load_labelled",
+    "load_photos",
+    "own_random",
+]
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def load_labelled(folder: Path, pattern: str, side: int) -> LabelledPictures:
     return LabelledPictures(pictures, np.asarray(parents, np.int64)[labels], labels, coarse_names, fine_names, parents)
 
 
-def _own_random(seed: int) -> np.random.Generator:
+def own_random(seed: int) -> np.random.Generator:
     """A generator that differs between devices and between runs, so that a resumed stage sees new batches."""
     return np.random.default_rng([seed, int(os.environ.get("LOCAL_RANK", "0")), time.time_ns()])
 
@@ -128,7 +137,7 @@ class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         self._batch, self._seed = batch, seed
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        rng = _own_random(self._seed)
+        rng = own_random(self._seed)
         while True:
             # One pass: every picture at most once, those of over-represented classes with probability below one.
             chosen = np.flatnonzero(rng.random(len(self._weights)) < self._weights)
@@ -138,6 +147,21 @@ class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             for start in range(0, len(chosen) - self._batch + 1, self._batch):
                 index = torch.from_numpy(chosen[start : start + self._batch])
                 yield self._pictures[index], self._coarse[index], self._fine[index]
+
+
+class Numbered(IterableDataset[tuple[Tensor, Tensor]]):
+    """An endless row of random batches of pictures, uint8 (B, 3, S, S), each with its number; every pass shows all."""
+
+    def __init__(self, pictures: NDArray[np.uint8], batch: int, seed: int) -> None:
+        self._pictures, self._batch, self._seed = torch.from_numpy(pictures), min(batch, len(pictures)), seed
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        rng = own_random(self._seed)
+        while True:
+            order = torch.from_numpy(rng.permutation(len(self._pictures)))
+            for start in range(0, len(order) - self._batch + 1, self._batch):
+                index = order[start : start + self._batch]
+                yield self._pictures[index], index
 
 
 def load_photos(folder: Path) -> list[NDArray[np.uint8]]:
@@ -183,7 +207,7 @@ class Patches(IterableDataset[Tensor]):
         return crop.transpose(2, 0, 1)
 
     def __iter__(self) -> Iterator[Tensor]:
-        rng = _own_random(self._seed)
+        rng = own_random(self._seed)
         while True:
             yield torch.from_numpy(np.stack([self._patch(rng) for _ in range(self._batch)]))
 

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from semapix.bundle import Bundle
-from semapix.coding import FRACTION_BITS, WEIGHT_BITS
-from semapix.errors import ArgumentError
 from semapix.training.batch_norm import fold_batch_norm, unfold_batch_norm
-from semapix.training.bundle_weights import set_parameters
-from semapix.training.entropy import FixedConv, LatentCoder
+from semapix.training.bundle_weights import set_parameters, set_unit_arrays
 from semapix.training.scalable.graphs import scalable_graphs
 from semapix.training.scalable.model import new_scalable
 from semapix.training.scalable.recipe import ScalableRecipe
@@ -42,7 +37,7 @@ def restore_run(bundle: Bundle, folder: Path) -> None:
         set_parameters(bundle, name, part.module)
     units = {f"s{layer}": unit for layer, unit in enumerate(trained.compression.units, start=1)}
     for name, unit in [*units.items(), ("outer", trained.outer)]:
-        _set_arrays(unit, bundle.arrays(name))
+        set_unit_arrays(unit, bundle.arrays(name))
     unfold_batch_norm(trained.transform, folded.transform)
 
     parts: dict[str, dict[str, nn.Module]] = {
@@ -56,24 +51,3 @@ def restore_run(bundle: Bundle, folder: Path) -> None:
         if not path.exists():
             state = {f"{part}.{key}": v for part, module in modules.items() for key, v in module.state_dict().items()}
             torch.save({"state_dict": state, "recipe": bundle.manifest["recipe"], "labels": labels}, path)
-
-
-def _set_arrays(unit: nn.Module, arrays: dict[str, Any]) -> None:
-    """Gains, and the integers of the entropy model, which are multiples of powers of two."""
-    coder = unit.coder
-    assert isinstance(coder, LatentCoder)
-    coder.hyper_level.data = torch.from_numpy(arrays["hyper_levels"].astype(np.float32))
-    for name, stage in coder.named_modules():
-        if isinstance(stage, FixedConv):
-            key = name.replace("groups.", "group")
-            if f"{key}.weight" not in arrays:
-                raise ArgumentError("a bundle of version 0.1 has other entropy models; train from scratch")
-            weight, bias = arrays[f"{key}.weight"], arrays[f"{key}.bias"]
-            stage.weight.data = torch.from_numpy(weight.astype(np.float32)) * 2.0**-WEIGHT_BITS
-            assert stage.bias is not None
-            stage.bias.data = (
-                torch.from_numpy(bias.astype(np.float64)).mul(2.0 ** -(WEIGHT_BITS + FRACTION_BITS)).float()
-            )
-    for name, parameter in unit.named_parameters(recurse=False):
-        values = torch.from_numpy(arrays[name].astype(np.float32))
-        parameter.data = values.log() if name.endswith("gain") else values
