@@ -61,9 +61,9 @@ def encode(
     if quality not in range(1, QUALITIES + 1):
         raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
     picture = load(image)
-    codec = open_codec(bundle)
-    layers = codec.encode(picture.pixels, quality, variant, labels)
-    return _stream(picture, bundle, quality, layers, _metadata(picture, codec))
+    system = open_codec(bundle)
+    layers = system.encode(picture.pixels, quality, variant, labels)
+    return _stream(picture, bundle, quality, layers, _metadata(picture, system))
 
 
 def _encode_within(

@@ -24,12 +24,12 @@ def scene(width: int, height: int, side: int, glance_side: int) -> Frame | None:
     if longest <= side:
         return Frame(width, height, width, height)
     # Rounded half up, in integers: every decoder finds the same size.
-    reduced = (max(1, (2 * length * side + longest) // (2 * longest)) for length in (width, height))
-    return Frame(*reduced, width, height)
+    small_width, small_height = (max(1, (2 * length * side + longest) // (2 * longest)) for length in (width, height))
+    return Frame(small_width, small_height, width, height)
 
 
 def seen(pixels: NDArray[np.uint8], frame: Frame, multiple: int) -> NDArray[np.uint8]:
-    """What networks see of a picture (H, W, 3): resampled to the frame, its last row and column repeated up to multiples."""
+    """What networks see of a picture (H, W, 3): resampled to the frame, edges repeated up to multiples."""
     size = (frame.width, frame.height)
     small = pixels if pixels.shape[1::-1] == size else resize(pixels, size, "lanczos")
     return pad_to(small, multiple)

@@ -9,6 +9,7 @@ picture reduced to the size at which objects are found. So a label costs a few d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -165,7 +166,7 @@ class Dicm(DetectingCodec):
         cells = []
         for axis in (1, 2):
             edges = np.arange(self._pool + 1) * deepest.shape[axis] / self._pool
-            cells.append([(int(a), int(np.ceil(b))) for a, b in zip(edges, edges[1:], strict=False)])
+            cells.append([(int(a), int(np.ceil(b))) for a, b in pairwise(edges)])
         rows = [[deepest[:, a:b, c:d].mean(axis=(1, 2)) for c, d in cells[1]] for a, b in cells[0]]
         return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 

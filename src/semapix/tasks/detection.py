@@ -63,8 +63,8 @@ class Frame:
 class Answers:
     """What a detector says of N places, those of `places`.
 
-    `classes`: logits (N, classes). `sides`: (N, 4), how far the left, upper, right and lower side of the box are from the
-    place, in pixels of the frame. `central`: logits (N,). `mixture`: (N, P). `prototypes`: (P, h, w), at every
+    `classes`: logits (N, classes). `sides`: (N, 4), how far the left, upper, right and lower side of the box are from
+    the place, in pixels of the frame. `central`: logits (N,). `mixture`: (N, P). `prototypes`: (P, h, w), at every
     `prototype_stride`-th pixel.
     """
 
@@ -77,7 +77,7 @@ class Answers:
 
 
 def places(height: int, width: int, strides: Sequence[int]) -> Array:
-    """The places (N, 2), x and y in pixels, of maps with `strides` over a frame: the middles of their cells, row by row."""
+    """The places (N, 2), x and y in pixels, of maps with `strides` over a frame: middles of their cells, row by row."""
     maps = []
     for stride in strides:
         rows, columns = -(-height // stride), -(-width // stride)

@@ -47,7 +47,7 @@ class RunLengths:
         return mask
 
     def to_coco(self) -> dict[str, object]:
-        """`size` ([height, width]) and `counts`, a string: the differences of every second count, five bits a letter."""
+        """`size` ([height, width]) and `counts`, a string: differences of every second count, five bits a letter."""
         return {"size": [self.height, self.width], "counts": "".join(map(self._letters, range(len(self.counts))))}
 
     def _letters(self, place: int) -> str:

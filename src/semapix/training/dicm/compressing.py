@@ -1,7 +1,7 @@
-"""Stage `compression`: the compression network learns to code features f2, for the features and for what the tail sees.
+"""Stage `compression`: the compression network learns to code features f2, and with them what the tail sees.
 
-Loss: bits per pixel + lambda (relative error of f3 + tail_weight times that behind the tail); lambda is spaced evenly in
-the logarithm over the quality levels, drawn for each picture.
+Loss: bits per pixel + lambda (relative error of f3 + tail_weight times that behind the tail); lambda is spaced evenly
+in the logarithm over the quality levels, drawn for each picture.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class CompressionSystem(BudgetedStage):
 
     def on_validation_epoch_end(self) -> None:
         names = [f"{figure}_q{quality + 1}" for quality in _SHOWN for figure in ("bpp", "error", "seen")]
-        figures = {}
+        figures: dict[str, Tensor] = {}
         for kind, rows in zip(("glance", "scene"), self._held_out, strict=True):
             means = torch.cat(rows, dim=1).mean(dim=1)
             figures |= {f"{kind}_{name}": value for name, value in zip(names, means, strict=True)}

@@ -176,9 +176,9 @@ class SelfSupervisedStage:
     projection: int
     """Numbers that a view is projected to."""
     key_parts: int
-    """Keys are made in so many shuffled parts of a batch, each with a batch norm of its own, which must not tell pairs."""
+    """Keys are made in so many shuffled parts of a batch: batch norm must not tell which pictures are a pair."""
     rate_target: float
-    """Bits per pixel of the bottleneck that the weight of the rate is steered towards; 0 switches it off, for an ablation."""
+    """Bits per pixel of the bottleneck that the weight of the rate is steered to; 0 for no rate at all, an ablation."""
     rate_weight: float
     """Weight of the rate at the start."""
     smallest_area: float

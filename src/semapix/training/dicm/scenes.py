@@ -32,9 +32,9 @@ Polygons = list[NDArray[np.float64]]
 class Scene:
     """A picture, uint8 (H, W, 3), and its objects.
 
-    `boxes`: (n, 4), x0, y0, x1, y1 in pixels. `classes`: (n,), -1 for those that neither count nor are wrong to be found.
-    `polygons`: of each object, (k, 2) each; empty where none are known. `known`: how many classes, from the first on,
-    the picture was searched for.
+    `boxes`: (n, 4), x0, y0, x1, y1 in pixels. `classes`: (n,), -1 for those that neither count nor are wrong to be
+    found. `polygons`: of each object, (k, 2) each; empty where none are known. `known`: how many classes, from the
+    first on, the picture was searched for.
     """
 
     pixels: NDArray[np.uint8]
@@ -188,8 +188,8 @@ def _fitted(scene: Scene, side: int, factor: float, rng: np.random.Generator | N
 class SceneViews(IterableDataset[tuple[Tensor, list[Truth]]]):
     """An endless row of batches of random views: uint8 (B, 3, side, side), and what is in each.
 
-    A view shows a scene at a random size and place, mirrored at random; a share `mosaic` of the views is put together of
-    four scenes (A. Bochkovskiy et al., "YOLOv4", 2020).
+    A view shows a scene at a random size and place, mirrored at random; a share `mosaic` of the views is put together
+    of four scenes (A. Bochkovskiy et al., "YOLOv4", 2020).
     """
 
     def __init__(
@@ -224,8 +224,11 @@ class SceneViews(IterableDataset[tuple[Tensor, list[Truth]]]):
 
 
 def fitted(scenes: Sequence[Scene], side: int) -> TensorDataset:
-    """Scenes fitted into squares, as a codec would show them: pictures uint8 (N, 3, side, side), boxes (N, n, 4), classes
-    (N, n), where -1 is as in `Truth` and -2 stands for no object, and how many classes are known (N,)."""
+    """Scenes fitted into squares, as a codec would show them.
+
+    Pictures uint8 (N, 3, side, side), boxes (N, n, 4), classes (N, n), where -1 is as in `Truth` and -2 stands for no
+    object, and how many classes are known (N,).
+    """
     pictures = np.empty((len(scenes), side, side, 3), np.uint8)
     most = max((len(scene.boxes) for scene in scenes), default=0)
     boxes, classes = torch.zeros(len(scenes), most, 4), torch.full((len(scenes), most), -2, dtype=torch.long)

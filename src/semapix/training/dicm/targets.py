@@ -40,8 +40,8 @@ class Truth:
 
     def to(self, device: torch.device) -> Truth:
         """The same on another device."""
-        tensors = (x.to(device) for x in (self.boxes, self.classes, self.masks, self.has_mask))
-        return Truth(*tensors, self.known)
+        boxes, classes, masks, has_mask = (x.to(device) for x in (self.boxes, self.classes, self.masks, self.has_mask))
+        return Truth(boxes, classes, masks, has_mask, self.known)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Stage `tasks`: tail, classifier and detector on features as they are after coding, the encoder frozen.
 
-Batch norm of the tail keeps the statistics of stage `selfsupervised`: labelled pictures and scenes, of different sizes and
-qualities, would pull them apart.
+Batch norm of the tail keeps the statistics of stage `selfsupervised`: labelled pictures and scenes, of different sizes
+and qualities, would pull them apart.
 """
 
 from __future__ import annotations

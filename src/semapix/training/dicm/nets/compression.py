@@ -1,8 +1,8 @@
-"""The compression network of DICM (paper, Fig. 3): a VAE with recursive gated convolutions and a transformer hyper-encoder.
+"""The compression network of DICM (paper, Fig. 3): a VAE with gated convolutions and a transformer hyper-encoder.
 
-Recursive gated convolutions are those of Y. Rao et al., "HorNet: efficient high-order spatial interactions with recursive
-gated convolutions" (NeurIPS 2022). The hyper-decoder of the paper mirrors the hyper-encoder; here it is the integer
-network of `LatentCoder`, for what it says must be the same on every machine.
+Recursive gated convolutions are those of Y. Rao et al., "HorNet: efficient high-order spatial interactions with
+recursive gated convolutions" (NeurIPS 2022). The hyper-decoder of the paper mirrors the hyper-encoder; here it is the
+integer network of `LatentCoder`, for what it says must be the same on every machine.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Attention(nn.Module):
         batch, channels, height, width = x.shape
         inner = channels // 3 // self.heads
         # (B, heads, 3 * inner, positions)
-        query, key, value = x.reshape(batch, self.heads, 3 * inner, height * width).split(inner, dim=2)
+        query, key, value = x.reshape(batch, self.heads, 3 * inner, height * width).chunk(3, dim=2)
         shares = torch.softmax(query.transpose(2, 3) @ key / math.sqrt(inner), dim=3)
         return (value @ shares.transpose(2, 3)).reshape(batch, channels // 3, height, width)
 
@@ -153,7 +153,7 @@ class CompressionNetwork(nn.Module):
 
     @torch.no_grad()
     def start(self, features: Tensor, steps: Tensor) -> None:
-        """Set the linear path to the principal components of blocks of `features` (N, C, h, w), all else beside it to 0.
+        """Set the linear path to the principal components of blocks of `features` (N, C, h, w), what is beside it to 0.
 
         `steps`: (Q,), of each quality, in units of the features: gains begin at their inverses.
         """

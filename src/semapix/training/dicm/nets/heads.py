@@ -1,8 +1,8 @@
 """Heads on the tail: a linear classifier, and a dense detector whose answers `semapix.tasks.find_objects` reads.
 
-The detector is FCOS (Z. Tian et al., ICCV 2019) on a feature pyramid (T.-Y. Lin et al., CVPR 2017), with the prototypes
-and coefficients of YOLACT (D. Bolya et al., ICCV 2019) for masks. The paper takes Faster and Mask R-CNN; these answer in
-one pass, without cutting features out of maps.
+The detector is FCOS (Z. Tian et al., ICCV 2019) on a feature pyramid (T.-Y. Lin et al., CVPR 2017), with the
+prototypes and coefficients of YOLACT (D. Bolya et al., ICCV 2019) for masks. The paper takes Faster and Mask R-CNN;
+these answer in one pass, without cutting features out of maps.
 """
 
 from __future__ import annotations
