@@ -67,7 +67,7 @@ def average_precision(
     outline = _OUTLINE.get(kind)
     if outline is None:
         raise ArgumentError(f"kind (={kind!r}) must be one of {', '.join(_OUTLINE)}")
-    known, name = read_annotations(truth, "the truth")
+    known, name = read_annotations(truth)
     sizes = _sizes(known, images, name)
     for number, entry in enumerate(known["annotations"]):
         check_entry(entry, ["image_id", "category_id", outline], f"{name}: annotation {number}")

@@ -16,11 +16,11 @@ _PARTS = ("images", "annotations", "categories")
 
 
 def read_annotations(
-    source: str | PathLike[str] | Mapping[str, Any], what: str = "the annotations"
+    source: str | PathLike[str] | Mapping[str, Any], what: str = "the truth"
 ) -> tuple[Mapping[str, Any], str]:
     """COCO-style annotations, a JSON file or what it holds, and a name for messages.
 
-    `what`: how messages call annotations that are no file. Raises ArgumentError when the file cannot be read, or a part
+    `what`: what the annotations are, for messages. Raises ArgumentError when the file cannot be read, or a part
     is missing.
     """
     if isinstance(source, Mapping):

@@ -31,9 +31,9 @@ class RunLengths:
         columns = np.zeros((mask.shape[1], height), bool)
         columns[:, top : top + mask.shape[0]] = mask.T
         flat = columns.ravel()
-        changes = np.flatnonzero(np.diff(flat, prepend=False)) + left * height
-        ends = np.concatenate([[0], changes, [width * height]])
-        return cls(width, height, np.diff(ends).tolist())
+        changes = np.flatnonzero(np.diff(flat, prepend=False, append=False)) + left * height
+        counts = np.diff(changes, prepend=0, append=width * height).tolist()
+        return cls(width, height, counts if counts[-1] else counts[:-1])
 
     @property
     def area(self) -> int:
