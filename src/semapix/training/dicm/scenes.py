@@ -157,11 +157,7 @@ def _truth(parts: Sequence[tuple[_Placed, tuple[int, int, int, int]]], side: int
             enough = seen.prod() >= _LEAST_SEEN * (high - low).prod()
             boxes.append([*seen_low, *seen_high])
             classes.append(int(label) if enough else -1)
-            sheet = Image.new("L", (cells, cells))
-            for polygon in polygons:
-                outline = placed.points(polygon) / stride - 0.5  # the middle of a cell is a whole number to the pen
-                ImageDraw.Draw(sheet).polygon([tuple(point) for point in outline], fill=1)
-            masks.append(np.asarray(sheet, np.float32))
+            masks.append(_drawn([placed.points(polygon) for polygon in polygons], side, stride))
             has_mask.append(bool(polygons) and enough)
     return Truth(
         torch.tensor(np.array(boxes, np.float32).reshape(-1, 4)),
@@ -170,6 +166,17 @@ def _truth(parts: Sequence[tuple[_Placed, tuple[int, int, int, int]]], side: int
         torch.tensor(has_mask, dtype=torch.bool),
         min(placed.scene.known for placed, _ in parts),
     )
+
+
+def _drawn(outlines: Polygons, side: int, stride: int) -> NDArray[np.float32]:
+    """A mask (h, w), 0 or 1, of cells that lie in polygons by more than half."""
+    if not outlines:
+        return np.zeros((side // stride, side // stride), np.float32)
+    sheet = Image.new("L", (side, side))
+    for outline in outlines:
+        points = outline - 0.5  # the middle of a pixel is a whole number to the pen
+        ImageDraw.Draw(sheet).polygon([(float(x), float(y)) for x, y in points], fill=255)
+    return (np.asarray(sheet.reduce(stride)) > 127).astype(np.float32)
 
 
 def _fitted(scene: Scene, side: int, factor: float, rng: np.random.Generator | None) -> _Placed:
