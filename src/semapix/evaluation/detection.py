@@ -28,10 +28,14 @@ _OUTLINE = {"box": "bbox", "mask": "segmentation"}
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """0 to 1, or NaN when the truth holds no object. `ap`: over overlaps 0.50 to 0.95. `ap50`: at overlap 0.50."""
+    """0 to 1, or NaN when the truth holds no object. `ap`: over overlaps 0.50 to 0.95. `ap50`: at overlap 0.50.
+
+    `ar`: average recall, the mean over overlaps and classes of the highest recall that the results reach.
+    """
 
     ap: float
     ap50: float
+    ar: float
 
 
 def rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
@@ -90,7 +94,7 @@ def average_precision(
     judge.evaluate()
     judge.accumulate()
     precision = np.asarray(judge.eval["precision"])  # (overlaps, recalls, classes, areas, limits)
-    return AveragePrecision(_mean(precision), _mean(precision[:1]))
+    return AveragePrecision(_mean(precision), _mean(precision[:1]), _mean(np.asarray(judge.eval["recall"])))
 
 
 def _say_nothing(*_: object) -> None:
