@@ -49,6 +49,13 @@ def training_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "objects" / "labels.json").write_text(json.dumps({"groups": ["even", "odd"], "labels": labels}))
     table = pa.table({"image": [_png(16, 16, i) for i in range(40)], "label": [i % 4 for i in range(40)]})
     pq.write_table(table, folder / "objects" / "train-0.parquet")
+    (folder / "coco" / "images").mkdir(parents=True)
+    (folder / "coco" / "images" / "1.png").write_bytes(_png(96, 80, 1))
+    box = [8, 8, 60, 8, 60, 50, 8, 50]
+    scene = {"id": 1, "file_name": "1.png", "width": 96, "height": 80}
+    thing = {"id": 1, "image_id": 1, "category_id": 1, "area": 2184, "iscrowd": 0, "segmentation": [box]}
+    content = {"images": [scene], "annotations": [thing], "categories": [{"id": 1, "name": "thing"}]}
+    (folder / "coco" / "instances_train.json").write_text(json.dumps(content))
     photos = pa.table({"image": [_png(160, 144, i) for i in range(4)]})
     pq.write_table(photos, folder / "photos" / "train.parquet")
     _write_scenes(folder / "scenes", ["cat", "dog"], polygons=False)

@@ -59,7 +59,7 @@ class Planes(Codec):
         means = pixels.reshape(-1, 3).mean(axis=0).astype(np.uint8)
         return Layers([bytes([int(means.mean())]), means.tobytes()], [])
 
-    def image(self, layers: Layers, info: PictureInfo) -> NDArray[np.uint8]:
+    def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> NDArray[np.uint8]:
         for number, (sublayers, count) in enumerate(zip(layers.signal, SUBLAYERS, strict=False), start=1):
             if len(sublayers) > count or (len(sublayers) < count and number < len(layers.signal)):
                 raise CorruptLayer(f"layer s{number + 2} has {len(sublayers)} sub-layers, not {count}")

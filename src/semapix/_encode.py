@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from operator import index
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
+from semapix._rate import search
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix.bundle import FINGERPRINT_BYTES, Bundle
-from semapix.codecs import CODECS, QUALITIES, Codec, Layers, open_codec
+from semapix.codecs import CODECS, QUALITIES, Layers, Region, Steering, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import ImageLike, Picture, load
 from semapix.stream import EXIF, ICC, Reader, write
@@ -29,8 +34,12 @@ def encode(
     model: ModelLike | None = None,
     *,
     max_bytes: int | None = None,
+    bpp: float | None = None,
     variant: str | None = None,
     labels: Sequence[str] | None = None,
+    strategy: str | None = None,
+    quality_map: ImageLike | NDArray[Any] | None = None,
+    regions: Iterable[tuple[int, int, int, int]] = (),
 ) -> Stream:
     """Code a picture.
 
@@ -44,26 +53,87 @@ def encode(
     about five times as long as one quality does. The ICC profile is kept if there is room left for it, and so is the
     EXIF block. A codec without pixels keeps the highest quality that fits, and no ICC profile.
 
-    `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
-    features). `labels`: for `pre`, labels of your own in place of the model's, 1 to 5 names of its classes or groups.
+    `bpp`: the same in bits for each pixel of the picture.
 
-    Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality or codec out of range, for a
-    quality beside `max_bytes`, and when the first cut point of the file lies behind `max_bytes`.
+    Codec `adaptive` reaches `max_bytes` and `bpp` by itself, in at most four passes and mostly within 2 % from below,
+    and spreads bits as it is told: `strategy`, `blended` (what is meaningful, then what is simple; the default),
+    `semantic`, `complexity`, `simplicity` or `uniform`; or `quality_map`, a map of your own, a grey picture of the same
+    size or an array (H, W) of uint8 or of floats 0 to 1, which alone says the quality itself and with a rate or quality
+    the importance; and `regions`, boxes (x, y, width, height) in pixels that matter most.
+
+    `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
+    features). `labels`: for `pre` and `adaptive`, labels of your own in place of the model's, 1 to 5 names of its
+    classes or groups.
+
+    Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range, for
+    more than one of quality, `max_bytes` and `bpp`, when the first cut point of the file lies behind `max_bytes`, for a
+    map of another size, a region outside of the picture, and steering of a codec that spreads bits evenly.
     """
     bundle = choose_model(codec, model)
-    if max_bytes is not None:
-        if quality is not None:
-            raise ArgumentError(
-                f"quality (={quality}) and max_bytes (={max_bytes}) exclude each other; give one of them"
-            )
-        return _encode_within(load(image), bundle, index(max_bytes), variant, labels)
-    quality = QUALITY if quality is None else index(quality)
-    if quality not in range(1, QUALITIES + 1):
-        raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
+    _check_rate(quality, max_bytes, bpp)
     picture = load(image)
-    system = open_codec(bundle)
-    layers = system.encode(picture.pixels, quality, variant, labels)
-    return _stream(picture, bundle, quality, layers, _metadata(picture, system))
+    opened = open_codec(bundle)
+    own = None if quality_map is None else _map(quality_map)
+    steering = Steering(strategy, own, tuple(Region(*region) for region in regions))
+    budget = None if max_bytes is None else index(max_bytes)
+    if bpp is not None:
+        budget = int(bpp * picture.pixels[:, :, 0].size / 8)
+    if opened.strategies or steering != Steering():
+        if variant is not None:
+            opened.variant(variant)
+        code = opened.steer(picture.pixels, steering, labels)
+        if budget is not None:
+            return _steer_within(picture, bundle, code, budget, opened.rates, reach=bpp is not None)
+        as_it_is = own is not None and quality is None
+        found, layers = code(None if as_it_is else ((quality or QUALITY) - 1) / (QUALITIES - 1))
+        return _stream(picture, bundle, found, layers, _metadata(picture, bundle))
+    if budget is not None:
+        return _encode_within(picture, bundle, budget, variant, labels)
+    quality = QUALITY if quality is None else index(quality)
+    layers = opened.encode(picture.pixels, quality, variant, labels)
+    return _stream(picture, bundle, quality, layers, _metadata(picture, bundle))
+
+
+def _check_rate(quality: int | None, max_bytes: int | None, bpp: float | None) -> None:
+    given = {"quality": quality, "max_bytes": max_bytes, "bpp": bpp}
+    stated = [f"{name} (={value})" for name, value in given.items() if value is not None]
+    if len(stated) > 1:
+        raise ArgumentError(f"{' and '.join(stated)} exclude each other; give one of them")
+    if bpp is not None and not (math.isfinite(bpp) and bpp > 0):
+        raise ArgumentError(f"bpp (={bpp}) must be above 0")
+    if quality is not None and index(quality) not in range(1, QUALITIES + 1):
+        raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
+
+
+def _map(source: ImageLike | NDArray[Any]) -> NDArray[Any]:
+    """A caller's map: an array of one value a pixel as it is, any picture as grey."""
+    if isinstance(source, np.ndarray) and source.ndim == 2:
+        return source
+    grey: NDArray[np.uint8] = np.asarray(Image.fromarray(load(source).pixels).convert("L"))
+    return grey
+
+
+def _steer_within(
+    picture: Picture,
+    bundle: Bundle,
+    code: Callable[[float | None], tuple[int, Layers]],
+    budget: int,
+    rates: Sequence[float],
+    *,
+    reach: bool,
+) -> Stream:
+    """The file of at most `budget` bytes that a search finds, with what fits of the metadata."""
+    if budget < 1:
+        raise ArgumentError(f"max_bytes (={budget}) must be 1 or more")
+
+    def file_of(mean: float) -> tuple[int, tuple[int, Layers, Stream]]:
+        quality, layers = code(mean)
+        stream = _stream(picture, bundle, quality, layers, {})
+        return stream.bytes_total, (quality, layers, stream)
+
+    pixels = picture.pixels[:, :, 0].size
+    quality, layers, best = search(file_of, budget, [rate * pixels / 8 for rate in rates], reach=reach)
+    return _with_metadata(picture, bundle, quality, layers, best, budget)
 
 
 def _encode_within(
@@ -88,9 +158,16 @@ def _encode_within(
     best = candidates[0] if len(candidates) == 1 else min(candidates, key=lambda file: _squared_error(file, picture))
     if not best.complete:
         return best
+    return _with_metadata(picture, bundle, fits, coded[fits], best, max_bytes)
+
+
+def _with_metadata(
+    picture: Picture, bundle: Bundle, quality: int, layers: Layers, best: Stream, max_bytes: int
+) -> Stream:
+    """A whole file, with those records of the metadata for which there is room left."""
     kept: dict[int, bytes] = {}
-    for kind, data in _metadata(picture, codec).items():
-        larger = _stream(picture, bundle, fits, coded[fits], {**kept, kind: data})
+    for kind, data in _metadata(picture, bundle).items():
+        larger = _stream(picture, bundle, quality, layers, {**kept, kind: data})
         if larger.bytes_total <= max_bytes:
             best, kept[kind] = larger, data
     return best
@@ -105,9 +182,9 @@ def _squared_error(file: Stream, picture: Picture) -> int:
     return total
 
 
-def _metadata(picture: Picture, codec: Codec) -> dict[int, bytes]:
+def _metadata(picture: Picture, bundle: Bundle) -> dict[int, bytes]:
     """The records to write, in the order of the file: none of what describes pixels that are not there."""
-    icc = picture.icc if codec.pixels else None
+    icc = picture.icc if CODECS[bundle.codec].pixels else None
     return {kind: data for kind, data in ((ICC, icc), (EXIF, picture.exif)) if data}
 
 

@@ -135,19 +135,21 @@ class Stream:
             )
         return codec.detections(self._fetch(wanted.layers), self._info, wanted.name, least=least, top=top)
 
-    def image(self, layers: int | None = None) -> Image.Image:
+    def image(self, layers: int | None = None, *, decoder: str | None = None) -> Image.Image:
         """The picture, full size, RGB, from the first `layers` layers, all of which must be whole.
 
-        By default from all that is there: of a last layer that is cut off inside, the sub-layers before the cut. Raises
-        ArgumentError when `layers` is not between 1 and the number of layers, TruncatedStream when the file ends
-        before them, or before its first layer does; NoPixels for a codec whose files hold no picture.
+        By default from all that is there: of a last layer that is cut off inside, the sub-layers before the cut.
+        `decoder`: of codec `adaptive`, `faithful` (nearest to the original; the default) or `vivid` (more texture).
+        Raises ArgumentError for a decoder that the codec does not have, when `layers` is not between 1 and the number
+        of layers, TruncatedStream when the file ends before them, or before its first layer does; NoPixels for a codec
+        whose files hold no picture.
         """
         codec, everything = self._open_codec(), layers is None
         count = self._begun() if layers is None else self._count(layers)
         whole = codec.layer_count(self._info)
         if count > whole:
             raise CorruptLayer(f"{self._reader.name}: has {count} layers, a picture of this size has {whole}")
-        picture = Image.fromarray(codec.image(self._fetch(count, partial=everything), self._info))
+        picture = Image.fromarray(codec.image(self._fetch(count, partial=everything), self._info, decoder))
         metadata = self._reader.metadata if everything else {}
         if ICC in metadata:
             picture.info["icc_profile"] = metadata[ICC]

@@ -53,8 +53,8 @@ def test_decoding_gives_what_encoding_gave(model, size, spread, sublayers):
     latent, hyper, carried = latents(*size, spread)
     for earlier in (None, carried):
         coders = encoders(sublayers)
-        decoded, state = model.encode(coders, latent, hyper, 1, earlier)
-        again, same_state = model.decode(decoders(coders), sublayers, latent.shape, 1, earlier)
+        decoded, state, _ = model.encode(coders, latent, hyper, 1, earlier)
+        again, same_state, _ = model.decode(decoders(coders), sublayers, latent.shape, 1, earlier)
         assert np.array_equal(again, decoded)
         assert np.array_equal(same_state, state)
         assert np.abs(decoded - latent).max() <= 0.5 + abs(latent).max() * 1e-6
@@ -63,9 +63,9 @@ def test_decoding_gives_what_encoding_gave(model, size, spread, sublayers):
 def test_missing_groups_take_their_means(model):
     latent, hyper, carried = latents(8, 6, 3.0)
     coders = encoders(3)
-    decoded, _ = model.encode(coders, latent, hyper, 0, carried)
+    decoded, _, _ = model.encode(coders, latent, hyper, 0, carried)
     whole = decoders(coders)
-    first, _ = model.decode(whole[:1], 3, latent.shape, 0, carried)
+    first, _, _ = model.decode(whole[:1], 3, latent.shape, 0, carried)
     assert np.array_equal(first[:1], decoded[:1])
     assert not np.array_equal(first[1:], decoded[1:])
     # A mean is what the networks say before the group is known: other symbols there change nothing.
@@ -73,17 +73,17 @@ def test_missing_groups_take_their_means(model):
     other[1:] += 5
     coders = encoders(3)
     model.encode(coders, other, hyper, 0, carried)
-    again, _ = model.decode(decoders(coders)[:1], 3, latent.shape, 0, carried)
+    again, _, _ = model.decode(decoders(coders)[:1], 3, latent.shape, 0, carried)
     assert np.array_equal(again, first)
 
 
 def test_the_last_of_few_sublayers_holds_all_further_groups(model):
     latent, hyper, carried = latents(8, 6, 3.0)
     coders = encoders(2)
-    decoded, _ = model.encode(coders, latent, hyper, 0, carried)
-    found, _ = model.decode(decoders(coders)[:1], 2, latent.shape, 0, carried)
+    decoded, _, _ = model.encode(coders, latent, hyper, 0, carried)
+    found, _, _ = model.decode(decoders(coders)[:1], 2, latent.shape, 0, carried)
     assert np.array_equal(found[:1], decoded[:1])
-    found, _ = model.decode(decoders(coders), 2, latent.shape, 0, carried)
+    found, _, _ = model.decode(decoders(coders), 2, latent.shape, 0, carried)
     assert np.array_equal(found, decoded)
 
 
@@ -101,7 +101,7 @@ def test_earlier_layers_change_the_rate(model):
 def test_training_estimates_the_real_rate(coder, earlier):
     latent, hyper, carried = latents(32, 32, 2.0)
     (encoder,) = encoders(1)
-    decoded, state = coder.export().encode([encoder], latent, hyper, 0, carried if earlier else None)
+    decoded, state, _ = coder.export().encode([encoder], latent, hyper, 0, carried if earlier else None)
     with torch.no_grad():
         twin, rates, twin_state = coder(
             torch.from_numpy(latent)[None],

@@ -14,6 +14,8 @@ from semapix.training.systems import system_of
 def test_every_shipped_recipe_loads():
     names = recipe_names()
     assert names == [
+        "adaptive",
+        "adaptive-tiny",
         "deepsic",
         "deepsic-paper",
         "deepsic-tiny",

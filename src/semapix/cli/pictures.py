@@ -35,7 +35,7 @@ def encode(
             "-q",
             min=1,
             max=9,
-            help="Bits for people: 1 is 0.1 to 0.2 bits per pixel, 5 (the default) about 0.5, 9 about 1.5.",
+            help="Bits for people: 1 is 0.05 to 0.2 bits per pixel, 5 (the default) 0.3 to 0.5, 9 0.8 to 1.5.",
             show_default=False,
         ),
     ] = None,
@@ -45,7 +45,41 @@ def encode(
             "--bytes",
             min=1,
             metavar="N",
-            help="In place of --quality: the best file of at most N bytes. Takes about five times as long.",
+            help="In place of --quality: the best file of at most N bytes. Takes about four times as long.",
+            show_default=False,
+        ),
+    ] = None,
+    bpp: Annotated[
+        float | None,
+        typer.Option(
+            "--bpp", metavar="B", help="The same as a rate: at most B bits for each pixel.", show_default=False
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STRATEGY",
+            help="Of codec adaptive: where bits go. blended (what is meaningful, then what is simple; the default), "
+            "semantic, complexity, simplicity or uniform (best PSNR).",
+            show_default=False,
+        ),
+    ] = None,
+    qmap: Annotated[
+        str | None,
+        typer.Option(
+            "--qmap",
+            metavar="MAP",
+            help="Of codec adaptive: a grey picture of the same size, white where bits should go; without a rate or "
+            "quality it says the quality itself.",
+            show_default=False,
+        ),
+    ] = None,
+    roi: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--roi",
+            metavar="X,Y,W,H",
+            help="Of codec adaptive: a box in pixels that matters most; may be given several times.",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +87,7 @@ def encode(
         str | None,
         typer.Option(
             metavar="CODEC",
-            help="The coding system: scalable, dicm or deepsic. By default the model's, or scalable.",
+            help="The coding system: scalable, adaptive, dicm or deepsic. By default the model's, or scalable.",
             show_default=False,
         ),
     ] = None,
@@ -69,7 +103,7 @@ def encode(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="For variant pre: a label of your own, in place of the model's; up to five times.",
+            help="For variant pre and codec adaptive: a label of your own, in place of the model's; up to five times.",
             show_default=False,
         ),
     ] = None,
@@ -78,17 +112,20 @@ def encode(
 ) -> None:
     """Code pictures as .spix files.
 
-    What machines read stands first and takes about 100 bytes (scalable), 10 (deepsic, variant pre) or 500 (post);
-    --quality says what people get, or --bytes what a file may take: then the ICC profile and the EXIF block are kept
-    only if there is room left. Files of codec dicm hold no picture: what machines read is all, and --quality says how
-    much of it.
+    What machines read stands first and takes about 100 bytes (scalable), 10 (adaptive; deepsic, variant pre) or 500
+    (post); --quality says what people get, or --bytes or --bpp what a file may take: then the ICC profile and the EXIF
+    block are kept only if there is room left. Files of codec dicm hold no picture: what machines read is all, and
+    --quality says how much of it.
 
     Example: semapix encode holiday/*.jpg -o coded/ --quality 7
 
     writes coded/beach.spix for holiday/beach.jpg, and so on.
     """
-    if quality is not None and max_bytes is not None:
-        raise ArgumentError(f"--quality (={quality}) and --bytes (={max_bytes}) exclude each other; give one of them")
+    rates = {"--quality": quality, "--bytes": max_bytes, "--bpp": bpp}
+    given = [f"{name} (={value})" for name, value in rates.items() if value is not None]
+    if len(given) > 1:
+        raise ArgumentError(f"{' and '.join(given)} exclude each other; give one of them")
+    regions = [_region(box) for box in roi or ()]
     outputs = plan_outputs(files, out, ".spix")
 
     import semapix
@@ -100,16 +137,35 @@ def encode(
     def encode_one(file: str) -> None:
         output = check_output(outputs[file], force=force)
         stream = semapix.encode(
-            file, codec, quality, bundle, max_bytes=max_bytes, variant=variant, labels=label or None
+            file,
+            codec,
+            quality,
+            bundle,
+            max_bytes=max_bytes,
+            bpp=bpp,
+            variant=variant,
+            labels=label or None,
+            strategy=strategy,
+            quality_map=qmap,
+            regions=regions,
         )
         stream.save(output, force=force)
         width, height, size = stream.header.width, stream.header.height, stream.bytes_total
-        found = "" if max_bytes is None else f", quality {stream.header.quality}"
+        found = f", quality {stream.header.quality}" if max_bytes or bpp else ""
         if not stream.complete:
             found += f" up to {stream.cut_points[-1].name}"
         say(f"{file} -> {output}  {width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp{found}")
 
     raise typer.Exit(for_each(files, encode_one))
+
+
+def _region(text: str) -> tuple[int, int, int, int]:
+    """A box from the command line."""
+    parts = text.split(",")
+    if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
+        raise ArgumentError(f"--roi (={text}) must be four whole numbers of pixels: X,Y,W,H")
+    x, y, width, height = map(int, parts)
+    return x, y, width, height
 
 
 def decode(
@@ -122,6 +178,14 @@ def decode(
         int | None,
         typer.Option(
             min=1, metavar="N", help="Use the first N layers. By default all that is there.", show_default=False
+        ),
+    ] = None,
+    decoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DECODER",
+            help="Of codec adaptive: faithful (nearest to the original; the default) or vivid (more texture).",
+            show_default=False,
         ),
     ] = None,
     ending: Annotated[
@@ -158,7 +222,7 @@ def decode(
     def decode_one(file: str) -> None:
         output = check_output(outputs[file], force=force)
         stream = semapix.open(file, bundle)
-        picture = stream.image(layers)
+        picture = stream.image(layers, decoder=decoder)
         save(
             np.asarray(picture),
             output,

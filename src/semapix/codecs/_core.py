@@ -47,14 +47,15 @@ class _Walk:
         level = 0 if layer < MACHINE_LAYERS else self._level
         if target is not None:
             latent, hyper = unit.graph("analysis", target, unit.row("gain", level))
-            coded, decoded, self._state = unit.encode(latent, hyper, level, self._state)
+            coded, decoded = unit.encode(latent, hyper, level, self._state)
             self.written += coded
         elif self._data is not None and layer < len(self._data):
             shape = codec.latent_shapes[layer]
-            decoded, self._state = unit.decode([self._data[layer]], shape, level, self._state)
+            decoded = unit.decode([self._data[layer]], shape, level, self._state)
         else:
             return np.zeros((1, *codec.band_shapes[layer]), np.float32)
-        return unit.graph("synthesis", decoded, unit.row("inverse_gain", level))[0]
+        self._state = decoded.state
+        return unit.graph("synthesis", decoded.latent[None], unit.row("inverse_gain", level))[0]
 
 
 class CoreCodec:

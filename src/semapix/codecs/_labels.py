@@ -7,16 +7,18 @@ labels, then for each the group, the class (0 for none), the probability. The ra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semapix.errors import CorruptLayer
+from semapix.errors import ArgumentError, CorruptLayer
+from semapix.tasks import Task, probabilities
 
-__all__ = ["MOST_LABELS", "LabelSpace", "StatedLabel"]
+__all__ = ["MOST_LABELS", "LabelLayer", "LabelSpace", "StatedLabel"]
 
 MOST_LABELS = 5
 """No layer holds more labels."""
@@ -98,3 +100,67 @@ class LabelSpace:
         if others.any():
             shares[others] = max(1.0 - shares.sum(), _LEAST * others.sum()) / others.sum()
         return shares / shares.sum()
+
+
+class LabelLayer:
+    """The label layer of a model with the tasks `coarse` and `fine`; a group's probability is that of its classes.
+
+    `manifest`: the model's, with `name`, `tasks` and `parents`.
+    """
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self._model, self._tasks = str(manifest["name"]), manifest["tasks"]
+        self._coarse, self._fine = (Task.find(self._tasks, name) for name in ("coarse", "fine"))
+        self.space = LabelSpace(len(self._coarse.labels), tuple(manifest["parents"]))
+
+    def pack(self, logits: NDArray[np.float32], names: Sequence[str] | None = None) -> bytes:
+        """The layer of what logits of the classes say, or of `names`, the caller's own."""
+        labels = self.space.best(self._shares(logits)) if names is None else self.named(names)
+        return self.space.pack(labels)
+
+    def named(self, names: Sequence[str]) -> list[StatedLabel]:
+        """Labels of the caller's own, all of the same probability. Raises ArgumentError for what is no label."""
+        if isinstance(names, str):
+            raise ArgumentError(f"labels (={names!r}) must be a list of names, not one string")
+        distinct = list(dict.fromkeys(names))
+        if not 1 <= len(distinct) <= MOST_LABELS:
+            raise ArgumentError(f"labels: 1 to {MOST_LABELS} can be stated, not {len(distinct)}")
+        fine, coarse = self._fine.labels, self._coarse.labels
+        stated = []
+        for name in distinct:
+            if name in fine:
+                number = fine.index(name)
+                stated.append(StatedLabel(self.space.parents[number], number, 1 / len(distinct)))
+            elif name in coarse:
+                stated.append(StatedLabel(coarse.index(name), None, 1 / len(distinct)))
+            else:
+                raise ArgumentError(
+                    f"label {name!r} is none of the model's; `semapix models --labels {self._model}` lists them"
+                )
+        return stated
+
+    def features(self, payload: bytes) -> NDArray[np.float32]:
+        """The probability of each class that a layer states, float32 (classes, 1, 1)."""
+        shares = self.space.shares(self.space.unpack(payload))
+        return shares.astype(np.float32)[:, None, None]
+
+    def scores(self, payload: bytes, task: str) -> NDArray[np.float32]:
+        """Logits of a task whose probabilities, at the task's temperature, are those that a layer states."""
+        wanted = Task.find(self._tasks, task)
+        shares = self.space.shares(self.space.unpack(payload))
+        return (np.log(self._of_task(wanted, shares)) * wanted.temperature).astype(np.float32)
+
+    def of_logits(self, logits: NDArray[np.float32], task: Task) -> NDArray[np.float32]:
+        """Logits of a task from those of the classes."""
+        if task.name == self._fine.name:
+            return logits
+        return np.log(self._of_task(task, self._shares(logits))).astype(np.float32)
+
+    def _shares(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        return probabilities(logits, self._fine.temperature)
+
+    def _of_task(self, task: Task, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        if task.name == self._fine.name:
+            return shares
+        groups = np.bincount(self.space.parents, shares, self.space.groups) + 1e-9
+        return groups.astype(np.float64)

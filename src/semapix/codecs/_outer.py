@@ -86,10 +86,10 @@ class OuterCodec:
             prediction = resize(below, size, "bicubic")
             latent = self._analyse(scale, prediction, level)
             hyper = self._unit.graph("hyper", latent)[0]
-            data, decoded, _ = self._unit.encode(latent, hyper, level, None, self.sublayers(size), self._error_weight)
+            data, decoded = self._unit.encode(latent, hyper, level, None, self.sublayers(size), self._error_weight)
             written.append(data)
             if above:
-                below = self._synthesise(decoded, prediction, level)
+                below = self._synthesise(decoded.latent[None], prediction, level)
         return written
 
     def decode(
@@ -108,7 +108,7 @@ class OuterCodec:
     def latent(self, data: Sequence[bytes], size: tuple[int, int], level: int) -> Array:
         """The decoded latent (1, M, rows, columns) of the leading sub-layers of one scale of a size (width, height)."""
         shape = (self._latents, -(-size[1] // self._stride), -(-size[0] // self._stride))
-        return self._unit.decode(data, shape, level, sublayers=self.sublayers(size))[0]
+        return self._unit.decode(data, shape, level, sublayers=self.sublayers(size)).latent[None]
 
     def _analyse(self, scale: Pixels, prediction: Pixels, level: int) -> Array:
         unit = self._unit

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
-from semapix.coding import LatentModel, RangeDecoder, RangeEncoder, State, TableBank
+from semapix.coding import Decoded, LatentModel, RangeDecoder, RangeEncoder, State, TableBank
 from semapix.graphs import Graphs
 
 __all__ = ["Unit", "load_tables"]
@@ -56,11 +56,11 @@ class Unit:
         carried: State | None = None,
         sublayers: int = 1,
         error_weight: float | None = None,
-    ) -> tuple[list[bytes], Array, State]:
-        """Bytes of a layer's sub-layers, its decoded latent and its state; latents with a leading batch axis of 1."""
+    ) -> tuple[list[bytes], Decoded]:
+        """Bytes of a layer's sub-layers, and what is decoded from them; both latents have a batch axis."""
         coders = [RangeEncoder(self._tables) for _ in range(sublayers)]
-        decoded, state = self._model.encode(coders, latent[0], hyper_latent[0], level, carried, error_weight)
-        return [coder.finish() for coder in coders], decoded[None], state
+        decoded = self._model.encode(coders, latent[0], hyper_latent[0], level, carried, error_weight)
+        return [coder.finish() for coder in coders], decoded
 
     def decode(
         self,
@@ -69,11 +69,10 @@ class Unit:
         level: int,
         carried: State | None = None,
         sublayers: int = 1,
-    ) -> tuple[Array, State]:
-        """The decoded latent (1, C, H, W) of a layer, (C, H, W) = `shape`, and its state.
+    ) -> Decoded:
+        """What is known of a layer whose latent has the `shape` (C, H, W).
 
         `data`: its leading sub-layers, at least one, of `sublayers`.
         """
         coders = [RangeDecoder(part, self._tables) for part in data]
-        decoded, state = self._model.decode(coders, sublayers, shape, level, carried)
-        return decoded[None], state
+        return self._model.decode(coders, sublayers, shape, level, carried)

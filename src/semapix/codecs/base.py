@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semapix.codecs.steering import Steering
 from semapix.errors import ArgumentError, TruncatedStream
 from semapix.tasks import Detections
 
@@ -73,6 +74,42 @@ class Codec(ABC):
     head_variant: ClassVar[str | None] = None
     """The variant whose machine layers have the features that heads read; None where there are no variants."""
 
+    holds_features: ClassVar[bool] = True
+    """Whether machine layers hold features that heads can read, and not labels alone."""
+
+    strategies: ClassVar[tuple[str, ...]] = ()
+    """Names of its ways to spread bits over a picture, the default first; none where it cannot be steered."""
+
+    decoders: ClassVar[tuple[str, ...]] = ()
+    """Names of its decoders, any of which decodes any file, the default first; none where there is only one."""
+
+    def decoder(self, name: str | None) -> str:
+        """The name of a decoder, the default one for None. Raises ArgumentError for one that is not there."""
+        if name is not None and name not in self.decoders:
+            known = (
+                f"must be one of: {', '.join(self.decoders)}" if self.decoders else f"codec {self.name} has one only"
+            )
+            raise ArgumentError(f"decoder (={name!r}): {known}")
+        return name or (self.decoders or ("",))[0]
+
+    def steer(
+        self, pixels: NDArray[np.uint8], steering: Steering, labels: Sequence[str] | None = None
+    ) -> Callable[[float | None], tuple[int, Layers]]:
+        """Prepare a picture, uint8 (H, W, 3), to be coded with bits where they matter.
+
+        Returns a function of the mean quality, 0 to 1, that gives the quality (1 to 9) for the front header, and the
+        layers; more quality never means fewer bytes by much. For None the importance itself is the quality. Raises
+        ArgumentError where the codec has `strategies` none.
+        """
+        raise ArgumentError(
+            f"codec {self.name} spreads bits evenly; for strategies, maps and regions choose codec adaptive"
+        )
+
+    @property
+    def rates(self) -> list[float]:
+        """Bits per pixel of typical photos at each quality, where the codec can be steered."""
+        return []
+
     def variant(self, name: str | None) -> int:
         """The position of a variant in `variants`, 0 for None. Raises ArgumentError for a name that is not there."""
         if name is None:
@@ -102,8 +139,8 @@ class Codec(ABC):
         """Number of layers of a whole codestream of this picture."""
 
     @abstractmethod
-    def image(self, layers: Layers, info: PictureInfo) -> NDArray[np.uint8]:
-        """The picture, uint8 (H, W, 3), as far as layers and sub-layers tell.
+    def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> NDArray[np.uint8]:
+        """The picture, uint8 (H, W, 3), as far as layers and sub-layers tell; `decoder`: one of `decoders`.
 
         What a missing layer holds is predicted; the values of a missing sub-layer are taken at their means, given what
         was decoded before it. Raises NoPixels where codestreams hold no picture.

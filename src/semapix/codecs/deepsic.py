@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
-from semapix.codecs._labels import MOST_LABELS, LabelSpace, StatedLabel
-from semapix.codecs._pixels import denormalise, normalise
+from semapix.codecs._labels import LabelLayer
+from semapix.codecs._pixels import normalise
+from semapix.codecs._tiling import grid_of, picture_of
 from semapix.codecs.base import Codec, Layers, PictureInfo, need_layers
 from semapix.coding import PLANES, VALUES, BitPlaneModel, Contexts, whole_values
 from semapix.errors import ArgumentError, CorruptLayer
 from semapix.graphs import Graphs
-from semapix.imaging import pad_to, resize, tiles
-from semapix.tasks import Task, probabilities
+from semapix.imaging import Box, pad_to, resize
+from semapix.tasks import Task
 
 __all__ = ["Deepsic"]
 
@@ -31,7 +32,6 @@ Array = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 _PRE, _POST = 0, 1
-_COARSE, _FINE = "coarse", "fine"
 _TILE = 1024
 _ZERO = VALUES // 2
 _GREY = 128
@@ -68,9 +68,8 @@ class Deepsic(Codec):
         return self._bundle.arrays("gains")
 
     @cached_property
-    def _labels(self) -> LabelSpace:
-        coarse = Task.find(self._bundle.manifest["tasks"], _COARSE)
-        return LabelSpace(len(coarse.labels), tuple(self._bundle.manifest["parents"]))
+    def _labels(self) -> LabelLayer:
+        return LabelLayer(self._bundle.manifest)
 
     def layer_count(self, info: PictureInfo) -> int:
         """Two, but for a post-semantic file of a picture that is its own core: one."""
@@ -86,7 +85,7 @@ class Deepsic(Codec):
         if labels is None:
             machine = self.encode_machine(pixels, variant, quality).machine
         else:
-            machine = [self._labels.pack(self._named(labels))]
+            machine = [self._labels.space.pack(self._labels.named(labels))]
         signal = []
         if self.layer_count(info) > 1:
             signal.append(self._code(self._features(pixels), quality - 1, self._sublayers(info)))
@@ -95,17 +94,17 @@ class Deepsic(Codec):
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
         number = self.variant(variant)
         if number == _PRE:
-            shares = self._shares(self.uncoded_scores(pixels, _FINE))
-            return Layers([self._labels.pack(self._labels.best(shares))], [], number)
+            return Layers([self._labels.pack(self._class_logits(self._features(self._core(pixels))))], [], number)
         return Layers([self._code(self._features(self._core(pixels)), quality - 1, 1)[0]], [], number)
 
-    def image(self, layers: Layers, info: PictureInfo) -> Pixels:
+    def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> Pixels:
+        self.decoder(decoder)
         need_layers(len(layers), 1)
         if layers.signal:
             self._check_signal(layers, info)
             return self._reconstruct(self._picture_features(layers, info), (info.width, info.height))
         if info.variant == _PRE:
-            self._labels.unpack(layers.machine[0])
+            self._labels.space.unpack(layers.machine[0])
             return np.full((info.height, info.width, 3), _GREY, np.uint8)
         side = (self._core_side, self._core_side)
         return resize(self._reconstruct(self._core_features(layers, info), side), (info.width, info.height), "lanczos")
@@ -120,16 +119,13 @@ class Deepsic(Codec):
             return self._picture_features(layers, info)[0]
         if info.variant == _POST:
             return self._core_features(layers, info)[0]
-        shares = self._labels.shares(self._labels.unpack(layers.machine[0]))
-        return shares.astype(np.float32)[:, None, None]
+        return self._labels.features(layers.machine[0])
 
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> Array:
         wanted = Task.find(self._bundle.manifest["tasks"], task)
         need_layers(len(layers.machine), wanted.layers)
         if info.variant == _PRE:
-            shares = self._labels.shares(self._labels.unpack(layers.machine[0]))
-            # Logits whose probabilities, at the task's temperature, are the stated ones.
-            return (np.log(self._of_task(wanted, shares)) * wanted.temperature).astype(np.float32)
+            return self._labels.scores(layers.machine[0], task)
         return self._logits(wanted, self._core_features(layers, info))
 
     def machine_features(self, layers: Layers, info: PictureInfo) -> Array:
@@ -161,79 +157,29 @@ class Deepsic(Codec):
             parts = ", ".join(str(len(sublayers)) for sublayers in layers.signal)
             raise CorruptLayer(f"layer s2 has {parts} sub-layers; here it must have 1 to {most}, in one layer")
 
-    # Labels
-
     def _logits(self, task: Task, features: Array) -> Array:
         """Of a task; a group's probability is the sum of its classes'."""
-        logits = self._graphs.run("head", self._graphs.run("semantics", features)[0])[0][0]
-        return logits if task.name == _FINE else np.log(self._of_task(task, self._shares(logits))).astype(np.float32)
+        return self._labels.of_logits(self._class_logits(features), task)
 
-    def _shares(self, logits: Array) -> NDArray[np.float64]:
-        """Probabilities of the classes."""
-        return probabilities(logits, Task.find(self._bundle.manifest["tasks"], _FINE).temperature)
-
-    def _of_task(self, task: Task, shares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities of the labels of a task from those of the classes."""
-        if task.name == _FINE:
-            return shares
-        groups = np.bincount(self._labels.parents, shares, self._labels.groups) + 1e-9
-        return groups.astype(np.float64)
-
-    def _named(self, names: Sequence[str]) -> list[StatedLabel]:
-        """Labels of the caller's own, all of the same probability."""
-        if isinstance(names, str):
-            raise ArgumentError(f"labels (={names!r}) must be a list of names, not one string")
-        distinct = list(dict.fromkeys(names))
-        if not 1 <= len(distinct) <= MOST_LABELS:
-            raise ArgumentError(f"labels: 1 to {MOST_LABELS} can be stated, not {len(distinct)}")
-        tasks = self._bundle.manifest["tasks"]
-        fine, coarse = (Task.find(tasks, task).labels for task in (_FINE, _COARSE))
-        stated = []
-        for name in distinct:
-            if name in fine:
-                number = fine.index(name)
-                stated.append(StatedLabel(self._labels.parents[number], number, 1 / len(distinct)))
-            elif name in coarse:
-                stated.append(StatedLabel(coarse.index(name), None, 1 / len(distinct)))
-            else:
-                raise ArgumentError(
-                    f"label {name!r} is none of the model's; `semapix models --labels {self._bundle.name}` lists them"
-                )
-        return stated
-
-    # Features
+    def _class_logits(self, features: Array) -> Array:
+        return self._graphs.run("head", self._graphs.run("semantics", features)[0])[0][0]
 
     def _features(self, pixels: Pixels) -> Array:
         """Float features (1, C, h, w) of a picture."""
-        stride = self._stride
-        height, width = pixels.shape[:2]
-        rows, columns = -(-height // stride), -(-width // stride)
-        whole: Array | None = None
-        for inner, outer in tiles(height, width, _TILE, self._margin):
-            result = self._graphs.run("features", normalise(pad_to(outer.of(pixels), stride)))[0]
-            if whole is None:
-                whole = np.empty((1, result.shape[1], rows, columns), np.float32)
-            top, left = inner.top // stride, inner.left // stride
-            bottom, right = -(-inner.bottom // stride), -(-inner.right // stride)
-            y, x = top - outer.top // stride, left - outer.left // stride
-            whole[:, :, top:bottom, left:right] = result[:, :, y : y + bottom - top, x : x + right - left]
-        assert whole is not None
-        return whole
+
+        def run(part: Box) -> Array:
+            return self._graphs.run("features", normalise(pad_to(part.of(pixels), self._stride)))[0]
+
+        return grid_of(pixels.shape[1::-1], self._stride, _TILE, self._margin, run)
 
     def _reconstruct(self, features: Array, size: tuple[int, int]) -> Pixels:
         """The picture of a size (width, height) from dequantised features."""
-        stride = self._stride
-        width, height = size
-        picture = np.empty((height, width, 3), np.uint8)
-        for inner, outer in tiles(height, width, _TILE, self._margin):
-            top, left = outer.top // stride, outer.left // stride
-            part = features[:, :, top : -(-outer.bottom // stride), left : -(-outer.right // stride)]
-            result = denormalise(self._graphs.run("reconstruction", np.ascontiguousarray(part))[0])
-            y, x = inner.top - outer.top, inner.left - outer.left
-            picture[inner.top : inner.bottom, inner.left : inner.right] = result[
-                y : y + inner.bottom - inner.top, x : x + inner.right - inner.left
-            ]
-        return picture
+
+        def run(part: Box) -> Array:
+            seen = features[:, :, part.top : part.bottom, part.left : part.right]
+            return self._graphs.run("reconstruction", np.ascontiguousarray(seen))[0]
+
+        return picture_of(size, self._stride, _TILE, self._margin, run)
 
     def _row(self, name: str, level: int) -> Array:
         row: Array = self._gains[name][level].astype(np.float32)[None, :, None, None]

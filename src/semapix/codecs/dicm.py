@@ -70,7 +70,8 @@ class Dicm(DetectingCodec):
             [b"" if frame is None else self._code(pixels, frame, quality) for frame in self._frames(pixels)], []
         )
 
-    def image(self, layers: Layers, info: PictureInfo) -> Pixels:
+    def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> Pixels:
+        self.decoder(decoder)
         raise NoPixels(
             "this stream carries no pixels, only what machines read: ask it with look, or encode the picture with "
             "another codec"
@@ -140,7 +141,7 @@ class Dicm(DetectingCodec):
         """A layer's bytes."""
         gain = self._unit.row("gain", quality - 1)
         latent, hyper = self._unit.graph("analysis", self._features(pixels, frame), gain)
-        coded, _, _ = self._unit.encode(latent, hyper, quality - 1)
+        coded, _ = self._unit.encode(latent, hyper, quality - 1)
         return coded[0]
 
     def _decoded(self, layers: Layers, info: PictureInfo, layer: int) -> tuple[Array, Frame]:
@@ -157,8 +158,8 @@ class Dicm(DetectingCodec):
         height, width = padded(frame, self._multiple)
         shape = (self._channels, height // self._stride, width // self._stride)
         level = info.quality - 1
-        latent, _ = self._unit.decode([layers.machine[number - 1]], shape, level)
-        return self._unit.graph("synthesis", latent, self._unit.row("inverse_gain", level))[0], frame
+        decoded = self._unit.decode([layers.machine[number - 1]], shape, level)
+        return self._unit.graph("synthesis", decoded.latent[None], self._unit.row("inverse_gain", level))[0], frame
 
     def _pooled(self, features: Array) -> Array:
         """What heads read: the last map of the tail, averaged to a small square, (C, pool, pool)."""

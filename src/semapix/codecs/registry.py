@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from semapix.bundle import Bundle
+from semapix.codecs.adaptive import Adaptive
 from semapix.codecs.base import Codec
 from semapix.codecs.deepsic import Deepsic
 from semapix.codecs.dicm import Dicm
@@ -14,8 +15,8 @@ from semapix.graphs import OnnxGraphs
 
 __all__ = ["CODECS", "open_codec"]
 
-CODECS: dict[str, type[Scalable] | type[Dicm] | type[Deepsic]] = {
-    codec.name: codec for codec in (Scalable, Dicm, Deepsic)
+CODECS: dict[str, type[Scalable] | type[Adaptive] | type[Dicm] | type[Deepsic]] = {
+    codec.name: codec for codec in (Scalable, Adaptive, Dicm, Deepsic)
 }
 """The systems of this release, by name."""
 

@@ -92,7 +92,8 @@ class Scalable(Codec):
         if labels is not None:
             raise ArgumentError("codec scalable writes features, no labels; for labels of your own, choose deepsic")
 
-    def image(self, layers: Layers, info: PictureInfo) -> Pixels:
+    def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> Pixels:
+        self.decoder(decoder)
         need_layers(len(layers), 1)
         core_layers, scales = self._parts(layers, info)
         core = self._core.decode(core_layers, self._core_level(info))

@@ -21,7 +21,7 @@ from semapix.coding._integer import (
     IntegerNetwork,
     PixelShuffle,
 )
-from semapix.coding._latents import LatentGroup, LatentModel, State, anchors
+from semapix.coding._latents import HYPER_STRIDE, Decoded, LatentGroup, LatentModel, State, anchors
 from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
 from semapix.coding._tables import LEVELS, SCALE_HIGH, SCALE_LOW, TableBank, gaussian_counts, scale_of_level
 
@@ -30,6 +30,7 @@ __all__ = [
     "ACTIVITY_CONTEXTS",
     "DISTANCE_CONTEXTS",
     "FRACTION_BITS",
+    "HYPER_STRIDE",
     "LEVELS",
     "ODDS_BITS",
     "PLANES",
@@ -39,6 +40,7 @@ __all__ = [
     "WEIGHT_BITS",
     "BitPlaneModel",
     "Contexts",
+    "Decoded",
     "Information",
     "IntegerConv",
     "IntegerNetwork",

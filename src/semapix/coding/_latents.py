@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from semapix.coding._quantise import quantise, round_to_nearest
 from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
 from semapix.coding._tables import LEVELS
 
-__all__ = ["HYPER_STRIDE", "LatentGroup", "LatentModel", "State", "anchors"]
+__all__ = ["HYPER_STRIDE", "Decoded", "LatentGroup", "LatentModel", "State", "anchors"]
 
 HYPER_STRIDE = 4
 """One hyper-latent position stands for 4x4 latent positions."""
@@ -33,6 +33,18 @@ Array = NDArray[np.float32]
 
 State: TypeAlias = NDArray[np.int32]
 """What an entropy model knows, (F, H, W), in units of 2^-6, between 0 and the activation limit."""
+
+
+class Decoded(NamedTuple):
+    """What a latent model knows of a layer when it has coded or decoded it."""
+
+    latent: NDArray[np.float32]
+    """The decoded latent (C, H, W)."""
+    state: State
+    """(F, H, W)."""
+    hyper: NDArray[np.int32]
+    """The hyper-latent (Z, ceil(H/4), ceil(W/4))."""
+
 
 _Symbols = Callable[[int, NDArray[np.uint8], NDArray[Any] | None], NDArray[np.int32]]
 
@@ -92,16 +104,20 @@ class LatentModel:
     `hyper`: hyper-latents (Z, h, w) to the state (F, 4h, 4w), which is cut to (F, H, W).
     `carry`: the state of an earlier layer to what is added to this one's; None where there is no such layer.
     `groups`: the networks of each channel group, in the order of coding.
+    `hyper_means`: int32 (Q, Z), what a hyper-latent is expected to be; None for zeros.
     """
 
     hyper_levels: NDArray[np.uint8]
     hyper: IntegerNetwork
     carry: IntegerNetwork | None
     groups: tuple[LatentGroup, ...]
+    hyper_means: NDArray[np.int32] | None = None
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All numbers of the model, as a bundle stores them."""
         arrays = {"hyper_levels": self.hyper_levels, **_named("hyper", self.hyper.to_arrays())}
+        if self.hyper_means is not None:
+            arrays["hyper_means"] = self.hyper_means
         if self.carry is not None:
             arrays |= _named("carry", self.carry.to_arrays())
         for number, group in enumerate(self.groups):
@@ -120,6 +136,7 @@ class LatentModel:
             IntegerNetwork.from_arrays(_part(arrays, "hyper")),
             IntegerNetwork.from_arrays(carry) if carry else None,
             tuple(groups) or (LatentGroup.from_arrays(arrays),),  # bundles of version 0.1 have one, without a number
+            arrays.get("hyper_means"),
         )
 
     def encode(
@@ -130,12 +147,12 @@ class LatentModel:
         quality: int,
         carried: State | None = None,
         error_weight: float | None = None,
-    ) -> tuple[Array, State]:
+    ) -> Decoded:
         """Code a latent (C, H, W) with its hyper-latent (Z, ceil(H/4), ceil(W/4)).
 
         `coders`: one for each sub-layer, of which the last takes all groups that are left. `carried`: the state of the
         earlier layer. `error_weight`: what a squared error of 1 in the latent costs in bits; None for rounding to the
-        nearest. Returns the decoded latent and the state.
+        nearest.
         """
 
         def symbols(group: int, levels: NDArray[np.uint8], values: NDArray[Any] | None) -> NDArray[np.int32]:
@@ -156,8 +173,8 @@ class LatentModel:
         shape: tuple[int, int, int],
         quality: int,
         carried: State | None = None,
-    ) -> tuple[Array, State]:
-        """The decoded latent, (C, H, W) = `shape`, and the state.
+    ) -> Decoded:
+        """The decoded latent, (C, H, W) = `shape`, and what else is known of it then.
 
         `coders`: one for each sub-layer that there is, at least one; `sublayers`: how many the layer was coded into.
         Groups whose sub-layer is missing take their means. Raises CorruptLayer when the bytes do not decode.
@@ -178,13 +195,17 @@ class LatentModel:
         carried: State | None,
         latent: Array | None,
         hyper_latent: NDArray[np.int32] | None,
-    ) -> tuple[Array, State]:
+    ) -> Decoded:
         """Both directions are one walk, so that they cannot part: `symbols` codes given values, or decodes them."""
         _, height, width = shape
         rows, columns = -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE)
         levels = np.repeat(self.hyper_levels[quality], rows * columns)
-        hyper = symbols(0, levels, None if hyper_latent is None else hyper_latent.ravel())
-        state = self.hyper(hyper.reshape(-1, rows, columns).astype(np.int64) << FRACTION_BITS)[:, :height, :width]
+        means = np.int32(0)
+        if self.hyper_means is not None:
+            means = np.repeat(self.hyper_means[quality], rows * columns)
+        hyper = symbols(0, levels, None if hyper_latent is None else hyper_latent.ravel() - means) + means
+        hyper = hyper.reshape(-1, rows, columns)
+        state = self.hyper(hyper.astype(np.int64) << FRACTION_BITS)[:, :height, :width]
         if self.carry is not None and carried is not None:
             state = _added(state, self.carry(carried)[:, :height, :width])
 
@@ -202,7 +223,7 @@ class LatentModel:
             start += count
             if group.update is not None:
                 state = _added(state, group.update(decoded))
-        return (np.concatenate(parts) * 2.0**-FRACTION_BITS).astype(np.float32), state
+        return Decoded((np.concatenate(parts) * 2.0**-FRACTION_BITS).astype(np.float32), state, hyper)
 
     def _two_passes(
         self,

@@ -12,7 +12,7 @@ import lightning
 import torch
 from torch import Tensor
 
-__all__ = ["BudgetedStage", "Schedule"]
+__all__ = ["BudgetedStage", "Schedule", "clip_gradients"]
 
 
 class Schedule(Protocol):
@@ -118,3 +118,16 @@ class BudgetedStage(lightning.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._used = checkpoint["seconds_used"]
         self.record = checkpoint["record"]
+
+
+def clip_gradients(network: torch.nn.Module, largest: float = 1.0) -> bool:
+    """Shorten the gradient of a network to a norm of at most `largest`; whether it was finite.
+
+    One that is not is dropped, for the optimiser would pass it on to every weight: a step is lost, and not the run.
+    """
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), largest)
+    if torch.isfinite(norm):
+        return True
+    for parameter in network.parameters():
+        parameter.grad = None
+    return False

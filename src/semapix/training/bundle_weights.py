@@ -1,12 +1,14 @@
-"""Weights out of a bundle's graphs, by the names that the exporter kept, as they were rounded."""
+"""Weights out of a bundle: of graphs by the names that the exporter kept, of integer networks from their arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
@@ -16,7 +18,7 @@ from semapix.errors import ArgumentError
 from semapix.training.entropy import FixedConv, LatentCoder
 from semapix.training.rounding import EIGHT_BITS, HALF, SCALE
 
-__all__ = ["set_parameters", "set_unit_arrays"]
+__all__ = ["set_integers", "set_parameters"]
 
 
 def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
@@ -43,13 +45,11 @@ def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
         parameters[key].data = torch.from_numpy(values.astype(np.float32))
 
 
-def set_unit_arrays(unit: nn.Module, arrays: dict[str, Any]) -> None:
-    """Give a unit its gains, and its `coder` the integers of its entropy model, which are multiples of powers of two.
+def set_integers(coder: LatentCoder, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Give an entropy model the integers of a bundle, which are multiples of powers of two.
 
-    Raises ArgumentError for the entropy models of version 0.1.
+    Raises ArgumentError for those of a bundle of version 0.1.
     """
-    coder = unit.coder
-    assert isinstance(coder, LatentCoder)
     coder.hyper_level.data = torch.from_numpy(arrays["hyper_levels"].astype(np.float32))
     for name, stage in coder.named_modules():
         if isinstance(stage, FixedConv):
@@ -62,6 +62,3 @@ def set_unit_arrays(unit: nn.Module, arrays: dict[str, Any]) -> None:
             stage.bias.data = (
                 torch.from_numpy(bias.astype(np.float64)).mul(2.0 ** -(WEIGHT_BITS + FRACTION_BITS)).float()
             )
-    for name, parameter in unit.named_parameters(recurse=False):
-        values = torch.from_numpy(arrays[name].astype(np.float32))
-        parameter.data = values.log() if name.endswith("gain") else values

@@ -31,6 +31,7 @@ __all__ = [
     "load_labelled",
     "load_photos",
     "own_random",
+    "random_patch",
 ]
 
 
@@ -115,7 +116,7 @@ def load_labelled(folder: Path, pattern: str, side: int) -> LabelledPictures:
 
 
 def own_random(seed: int) -> np.random.Generator:
-    """A generator that differs between devices and between runs, so that a resumed stage sees new batches."""
+    """A random generator that differs between devices and between runs, so that a resumed stage sees new batches."""
     return np.random.default_rng([seed, int(os.environ.get("LOCAL_RANK", "0")), time.time_ns()])
 
 
@@ -175,41 +176,42 @@ def load_photos(folder: Path) -> list[NDArray[np.uint8]]:
     return photos
 
 
-class Patches(IterableDataset[Tensor]):
-    """An endless row of random patches: uint8 (B, 3, side, side), mirrored at random, half of them reduced first.
+def random_patch(photo: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A random patch (C, side, side) of a photo (H, W, C), mirrored at random; half of those of photos are reduced.
 
-    A reduced patch is taken from the photo shrunk by a random factor down to 1/3, which shows the unit the sharpness
-    of every scale that it will meet.
+    A reduced patch is taken from the photo shrunk by a random factor down to 1/3, which shows a network the sharpness
+    of every scale that it will meet. Pictures with a fourth channel are never reduced: it holds no colours.
     """
+    height, width, channels = photo.shape
+    factor = 1.0
+    if channels == 3 and rng.random() < 0.5:
+        factor = rng.uniform(1.0, min(3.0, height / side, width / side))
+    reach = int(side * factor)
+    top = rng.integers(0, height - reach + 1)
+    left = rng.integers(0, width - reach + 1)
+    crop = photo[top : top + reach, left : left + reach]
+    if reach != side:
+        crop = np.asarray(Image.fromarray(crop).resize((side, side), Image.Resampling.BOX))
+    if rng.random() < 0.5:
+        crop = crop[:, ::-1]
+    if rng.random() < 0.5:
+        crop = crop.transpose(1, 0, 2)
+    return crop.transpose(2, 0, 1)
+
+
+class Patches(IterableDataset[Tensor]):
+    """An endless row of random patches: uint8 (B, 3, side, side), see `random_patch`."""
 
     def __init__(self, photos: list[NDArray[np.uint8]], batch: int, side: int, seed: int) -> None:
         self._photos, self._batch, self._side, self._seed = photos, batch, side, seed
         area = np.array([p.shape[0] * p.shape[1] for p in photos], float)
         self._share: NDArray[Any] = area / area.sum()
 
-    def _patch(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        photo = self._photos[rng.choice(len(self._photos), p=self._share)]
-        height, width = photo.shape[:2]
-        factor = 1.0
-        if rng.random() < 0.5:
-            factor = rng.uniform(1.0, min(3.0, height / self._side, width / self._side))
-        reach = int(self._side * factor)
-        top = rng.integers(0, height - reach + 1)
-        left = rng.integers(0, width - reach + 1)
-        crop = photo[top : top + reach, left : left + reach]
-        if reach != self._side:
-            small = Image.fromarray(crop).resize((self._side, self._side), Image.Resampling.BOX)
-            crop = np.asarray(small)
-        if rng.random() < 0.5:
-            crop = crop[:, ::-1]
-        if rng.random() < 0.5:
-            crop = crop.transpose(1, 0, 2)
-        return crop.transpose(2, 0, 1)
-
     def __iter__(self) -> Iterator[Tensor]:
         rng = own_random(self._seed)
         while True:
-            yield torch.from_numpy(np.stack([self._patch(rng) for _ in range(self._batch)]))
+            chosen = rng.choice(len(self._photos), self._batch, p=self._share)
+            yield torch.from_numpy(np.stack([random_patch(self._photos[i], self._side, rng) for i in chosen]))
 
 
 class Together(IterableDataset[tuple[Any, ...]]):

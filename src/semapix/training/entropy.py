@@ -147,6 +147,8 @@ class LatentCoder(nn.Module):
     ) -> None:
         super().__init__()
         self.hyper_level = nn.Parameter(torch.full((levels, hyper_latents), 28.0))
+        # Fixed by the system that has some, so no checkpoint needs to hold it.
+        self.register_buffer("hyper_mean", torch.zeros(levels, hyper_latents), persistent=False)
         self.hyper = FixedNetwork(
             FixedConv(hyper_latents, 4 * features, 3, relu=True),
             nn.PixelShuffle(2),
@@ -177,7 +179,8 @@ class LatentCoder(nn.Module):
     ) -> tuple[Tensor, Rates, Tensor]:
         hyper_level = self.hyper_level[quality].clamp(0, LEVELS - 1)[:, :, None, None]
         noisy = hyper_latent + torch.rand_like(hyper_latent) - 0.5 if self.training else torch.round(hyper_latent)
-        hyper_bits = _bits(noisy, hyper_level).sum(dim=(1, 2, 3))
+        hyper_mean = self.hyper_mean[quality][:, :, None, None]
+        hyper_bits = _bits(noisy - hyper_mean, hyper_level).sum(dim=(1, 2, 3))
 
         height, width = latent.shape[2:]
         state = self.hyper(round_through(hyper_latent))[:, :, :height, :width]
@@ -206,8 +209,10 @@ class LatentCoder(nn.Module):
     def export(self) -> LatentModel:
         """The runtime's entropy model with this one's numbers."""
         levels = torch.round(self.hyper_level.detach()).clamp(0, LEVELS - 1).cpu().numpy().astype(np.uint8)
+        means = self.hyper_mean.cpu().numpy().astype(np.int32)
         carry = None if self.carry is None else self.carry.export()
-        return LatentModel(levels, self.hyper.export(), carry, tuple(group.export() for group in self.groups))
+        groups = tuple(group.export() for group in self.groups)
+        return LatentModel(levels, self.hyper.export(), carry, groups, means if means.any() else None)
 
 
 def _added(state: Tensor, change: Tensor) -> Tensor:

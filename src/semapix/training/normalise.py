@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["denormalise", "normalise"]
+__all__ = ["denormalise", "denormalise_float", "normalise"]
 
 
 def normalise(pictures: Tensor) -> Tensor:
@@ -12,6 +12,11 @@ def normalise(pictures: Tensor) -> Tensor:
     return (pictures - 127.5) / 64.0
 
 
+def denormalise_float(x: Tensor) -> Tensor:
+    """The inverse of `normalise`."""
+    return x * 64.0 + 127.5
+
+
 def denormalise(x: Tensor) -> Tensor:
     """The inverse of `normalise`, rounded and clipped."""
-    return (x * 64.0 + 127.5).round().clamp(0, 255)
+    return denormalise_float(x).round().clamp(0, 255)

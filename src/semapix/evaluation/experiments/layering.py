@@ -166,9 +166,9 @@ class _SingleCoder:
         unit = single.unit
         latent, hyper = unit.analyse(single.gather(main, duals), unit.gain[level][None, :, None, None].exp())
         coder = RangeEncoder(self._tables)
-        decoded, _ = self._model.encode([coder], latent[0].numpy(), hyper[0].numpy(), level, None, None)
+        decoded = self._model.encode([coder], latent[0].numpy(), hyper[0].numpy(), level, None, None)
         inverse = unit.inverse_gain[level][None, :, None, None].exp()
-        bands = unit.synthesise(torch.from_numpy(decoded[None]).float(), inverse)
+        bands = unit.synthesise(torch.from_numpy(decoded.latent[None]).float(), inverse)
         pixels = denormalise(single.core(lifting, bands))[0].permute(1, 2, 0)
         return len(coder.finish()), pixels.numpy().astype(np.uint8)
 

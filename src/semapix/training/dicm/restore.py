@@ -8,7 +8,7 @@ import torch
 
 from semapix.bundle import Bundle
 from semapix.training.batch_norm import fold_batch_norm, unfold_batch_norm
-from semapix.training.bundle_weights import set_parameters, set_unit_arrays
+from semapix.training.bundle_weights import set_integers, set_parameters
 from semapix.training.dicm.encoder import Embedder
 from semapix.training.dicm.model import NORMED, dicm_graphs, new_dicm
 from semapix.training.dicm.recipe import DicmRecipe
@@ -32,7 +32,10 @@ def restore_dicm(bundle: Bundle, folder: Path) -> None:
         fold_batch_norm(getattr(folded, name))
     for name, part in dicm_graphs(folded).items():
         set_parameters(bundle, name, part.module)
-    set_unit_arrays(folded.compression, bundle.arrays("codec"))
+    arrays = bundle.arrays("codec")
+    set_integers(folded.compression.coder, arrays)
+    for name in ("gain", "inverse_gain"):
+        getattr(folded.compression, name).data = torch.from_numpy(arrays[name].astype("float32")).log()
     embedder = Embedder(recipe.model, recipe.selfsupervised.projection)
     parts = {"eliminator": folded.eliminator, "compression": folded.compression}
     parts |= {"classifier": folded.classifier, "detector": folded.detector}

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from semapix.bundle import Bundle
 from semapix.training.batch_norm import fold_batch_norm, unfold_batch_norm
-from semapix.training.bundle_weights import set_parameters, set_unit_arrays
+from semapix.training.bundle_weights import set_integers, set_parameters
 from semapix.training.scalable.graphs import scalable_graphs
 from semapix.training.scalable.model import new_scalable
 from semapix.training.scalable.recipe import ScalableRecipe
@@ -37,7 +39,7 @@ def restore_run(bundle: Bundle, folder: Path) -> None:
         set_parameters(bundle, name, part.module)
     units = {f"s{layer}": unit for layer, unit in enumerate(trained.compression.units, start=1)}
     for name, unit in [*units.items(), ("outer", trained.outer)]:
-        set_unit_arrays(unit, bundle.arrays(name))
+        _set_arrays(unit, bundle.arrays(name))
     unfold_batch_norm(trained.transform, folded.transform)
 
     parts: dict[str, dict[str, nn.Module]] = {
@@ -51,3 +53,11 @@ def restore_run(bundle: Bundle, folder: Path) -> None:
         if not path.exists():
             state = {f"{part}.{key}": v for part, module in modules.items() for key, v in module.state_dict().items()}
             torch.save({"state_dict": state, "recipe": bundle.manifest["recipe"], "labels": labels}, path)
+
+
+def _set_arrays(unit: nn.Module, arrays: dict[str, Any]) -> None:
+    """Gains, and the integers of the entropy model."""
+    set_integers(unit.coder, arrays)
+    for name, parameter in unit.named_parameters(recurse=False):
+        values = torch.from_numpy(arrays[name].astype(np.float32))
+        parameter.data = values.log() if name.endswith("gain") else values

@@ -1,0 +1,95 @@
+"""Stage `perception`: a decoder for the eye, against a discriminator (HEVRC, eqs. 8 and 9; stage 3 of the paper)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional
+
+from semapix.training.adaptive.matching import FeatureMatch
+from semapix.training.adaptive.nets.codec import FRONT, Coded, Decoder
+from semapix.training.adaptive.nets.discriminator import Discriminator
+from semapix.training.adaptive.recipe import AdaptiveRecipe, PerceptionStage
+from semapix.training.adaptive.semantics import drop_match, keep_match
+from semapix.training.adaptive.signal import SignalSystem
+from semapix.training.budget import clip_gradients
+from semapix.training.normalise import normalise
+
+__all__ = ["PerceptionSystem"]
+
+
+class PerceptionSystem(SignalSystem):
+    """Trains the tail of a second decoder, `vivid`, and the discriminator; all else stays as stage `semantics` left it.
+
+    The paper trains all of the decoder. Its front, at 1/16 of the resolution, makes no texture; as it is, two decoders
+    take little more of a file than one.
+    """
+
+    def __init__(
+        self,
+        recipe: AdaptiveRecipe,
+        start: dict[str, Tensor],
+        match: FeatureMatch,
+        minutes: float | None = None,
+    ) -> None:
+        """`start`: weights of `AdaptiveNetwork` after stage `semantics`."""
+        super().__init__(recipe, recipe.perception, minutes)
+        stage = recipe.perception
+        self.stage: PerceptionStage = stage
+        self.network.load_state_dict(start)
+        self.network.requires_grad_(False)
+        self.vivid = Decoder(recipe.model).to(memory_format=torch.channels_last)
+        self.vivid.load_state_dict(self.network.decoder.state_dict())
+        for name, parameter in self.vivid.named_parameters():
+            if name.startswith(FRONT):
+                parameter.requires_grad_(False)
+        self.discriminator = Discriminator(recipe.model.latents, stage.discriminator_widths).to(
+            memory_format=torch.channels_last
+        )
+        self.match = match
+
+    def code(self, patches: Tensor, quality: Tensor) -> tuple[Tensor, Coded, Tensor]:
+        pictures = normalise(patches.float()).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            latent, rates, state, coded = self.network.encode(pictures, quality)
+            seen = self.vivid.front(latent, state, coded)
+        decoded = Coded(self.vivid.tail(*seen), rates, latent, state, coded)
+        return pictures, decoded, rates.total / pictures[0, 0].numel()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        patches, segments = batch
+        stage, quality = self.stage, self.draw(segments)
+        pictures, coded, rate = self.code(patches, quality)
+        weighted, plain = self.distortion(pictures, coded.picture, quality)
+        apart = self.match(coded.picture, pictures)
+        balance = self.balance(quality)
+
+        # Both players move at once: the discriminator's weights are constants in what the decoder pays, the decoder's
+        # picture is one in what the discriminator pays.
+        frozen = {key: value.detach() for key, value in self.discriminator.named_parameters()}
+        convinced = functional_call(self.discriminator, frozen, (coded.picture, coded.latent, quality)).float()
+        fooling = functional.softplus(-convinced).mean(dim=(1, 2, 3))
+        real = self.discriminator(pictures, coded.latent, quality).float()
+        fake = self.discriminator(coded.picture.detach(), coded.latent, quality).float()
+        telling = functional.softplus(-real).mean() + functional.softplus(fake).mean()
+
+        semantic = stage.feature_weight * apart / balance
+        perceptual = stage.adversarial_weight * fooling / balance
+        if batch_idx % 50 == 0:
+            self.note(bpp=rate.mean(), mse=plain.mean(), apart=apart.mean(), fooling=fooling.mean(), telling=telling)
+        return ((weighted + semantic + perceptual) * balance).mean() + telling
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        drop_match(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        keep_match(checkpoint, self.match)
+
+    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        for part in (self.vivid, self.discriminator):
+            clip_gradients(part)

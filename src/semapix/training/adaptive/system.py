@@ -1,0 +1,64 @@
+"""The adaptive system as training sees it: its stages, where their data come from, how it becomes a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from semapix.bundle import Bundle
+from semapix.errors import ArgumentError
+from semapix.training.adaptive.classifier import ClassifierSystem
+from semapix.training.adaptive.distortion import DistortionSystem
+from semapix.training.adaptive.export import export_adaptive
+from semapix.training.adaptive.matching import load_match
+from semapix.training.adaptive.model import load_adaptive, load_network
+from semapix.training.adaptive.perception import PerceptionSystem
+from semapix.training.adaptive.recipe import AdaptiveRecipe, DistortionStage, SemanticsStage
+from semapix.training.adaptive.restore import restore_adaptive
+from semapix.training.adaptive.scenes import ScenePatches, load_scenes
+from semapix.training.adaptive.semantics import SemanticsSystem
+from semapix.training.data import Batches
+from semapix.training.splits import label_spaces, labelled, middles, photos
+from semapix.training.system import Prepared, System
+
+__all__ = ["AdaptiveSystem"]
+
+_START_BATCHES = 60
+_HELD_OUT_SIDE = 256  # of the middles of held-out photos
+
+
+class AdaptiveSystem(System):
+    """The classifier, then the paper's three stages."""
+
+    stages = ("classifier", "distortion", "semantics", "perception")
+
+    def prepare(self, recipe: AdaptiveRecipe, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
+        if stage == "classifier":
+            training, held_out_labelled = labelled(recipe.data, data)
+            classifier = ClassifierSystem(recipe, label_spaces(training), minutes)
+            batches = Batches(training, recipe.classifier.batch, recipe.classifier.seed)
+            return Prepared(classifier, batches, [held_out_labelled])
+        photo_training, photo_held_out = photos(recipe.data, data)
+        signal: DistortionStage = getattr(recipe, stage)
+        held_out = [middles(photo_held_out, min(2 * signal.side, _HELD_OUT_SIDE))]
+        scenes = load_scenes(data / recipe.data.scenes)
+        patches = ScenePatches([*photo_training, *scenes], signal.batch, signal.side, signal.seed)
+        if stage == "distortion":
+            distortion = DistortionSystem(recipe, minutes)
+            distortion.start(torch.cat([batch for (batch, _), _ in zip(patches, range(_START_BATCHES), strict=False)]))
+            return Prepared(distortion, patches, held_out)
+        section: SemanticsStage = getattr(recipe, stage)
+        match = load_match(section.feature_network, folder, section.feature_reduce)
+        if stage == "semantics":
+            start = load_network(folder, "distortion")
+            return Prepared(SemanticsSystem(recipe, start, match, minutes), patches, held_out)
+        return Prepared(PerceptionSystem(recipe, load_network(folder, "semantics"), match, minutes), patches, held_out)
+
+    def restore(self, bundle: Bundle, folder: Path) -> None:
+        restore_adaptive(bundle, folder)
+
+    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+        if data is None:
+            raise ArgumentError("adaptive: name the training data with --data; typical rates are measured on them")
+        return export_adaptive(load_adaptive(folder), bundle, data, force=force)
