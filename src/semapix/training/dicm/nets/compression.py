@@ -18,6 +18,7 @@ from semapix.training.dicm.nets.blocks import ChannelNorm, Depthwise, pointwise
 from semapix.training.dicm.recipe import DicmModel
 from semapix.training.entropy import LatentCoder, Rates
 from semapix.training.precision import in_float32
+from semapix.training.residual import ResidualBlock
 
 __all__ = ["CompressionNetwork"]
 
@@ -59,18 +60,6 @@ class _GatedBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.mixer(self.norms[0](x))
         return x + self.connected(self.norms[1](x))
-
-
-class _PlainBlock(nn.Module):
-    """x + two 3x3 convolutions: what stands in place of gated ones in an ablation."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(torch.relu(self.first(x)))
 
 
 class _Attention(nn.Module):
@@ -116,7 +105,7 @@ class CompressionNetwork(nn.Module):
 
         def blocks() -> list[nn.Module]:
             if model.gate_order == 0:
-                return [_PlainBlock(width) for _ in range(model.codec_blocks)]
+                return [ResidualBlock(width) for _ in range(model.codec_blocks)]
             sizes = width, model.gate_order, model.gate_kernel, model.codec_expansion
             return [_GatedBlock(*sizes) for _ in range(model.codec_blocks)]
 
