@@ -79,7 +79,7 @@ def test_objects_lie_in_the_picture(bundle, size, task):
     width, height = size
     found = semapix.encode(picture(width, height), model=bundle).detect(task, least=0, top=7)
     assert found.task == task
-    assert len(found) == 7
+    assert 1 <= len(found) <= 7
     labels = next(t["labels"] for t in bundle.manifest["tasks"] if t["name"] == task)
     for thing in found:
         x0, y0, x1, y1 = thing.box

@@ -131,7 +131,9 @@ def _suppressed(boxes: Array, label: NDArray[np.intp], top: int) -> list[int]:
     alive = np.ones(len(boxes), bool)
     kept: list[int] = []
     for i in range(len(boxes)):
-        if not alive[i] or len(kept) == top:
+        if len(kept) == top:
+            break
+        if not alive[i]:
             continue
         kept.append(i)
         corner = np.minimum(boxes[i, 2:], boxes[:, 2:]) - np.maximum(boxes[i, :2], boxes[:, :2])
