@@ -12,7 +12,7 @@ from semapix.coding._bitplanes import (
     whole_values,
 )
 from semapix.coding._bits import bit_counts
-from semapix.coding._information import Information, counted_information
+from semapix.coding._information import Information, counted_information, shown_symbols
 from semapix.coding._integer import (
     ACTIVATION_LIMIT,
     FRACTION_BITS,
@@ -57,5 +57,6 @@ __all__ = [
     "gaussian_counts",
     "log_odds",
     "scale_of_level",
+    "shown_symbols",
     "whole_values",
 ]

@@ -1,13 +1,16 @@
-"""What decoded symbols cost by their tables: the rate that a model expects, to be set beside the bytes of a file."""
+"""What coders tell of their symbols: what they cost by their tables, and which they were."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Information", "counted_information", "current"]
+from numpy.typing import NDArray
+
+__all__ = ["Information", "counted_information", "current", "shown_symbols", "watcher"]
 
 
 @dataclass
@@ -31,3 +34,17 @@ def counted_information() -> Iterator[Information]:
         yield found
     finally:
         current.reset(token)
+
+
+watcher: ContextVar[Callable[[NDArray[Any], NDArray[Any]], None] | None] = ContextVar("watcher", default=None)
+"""Whom encoders show their symbols; None when nobody wants to know."""
+
+
+@contextmanager
+def shown_symbols(watch: Callable[[NDArray[Any], NDArray[Any]], None]) -> Iterator[None]:
+    """Shows `watch` all values that are encoded within, and the table of each: arrays (N,)."""
+    token = watcher.set(watch)
+    try:
+        yield
+    finally:
+        watcher.reset(token)

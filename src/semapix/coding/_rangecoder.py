@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semapix.coding._information import current
+from semapix.coding._information import current, watcher
 from semapix.coding._tables import TableBank
 from semapix.errors import CorruptLayer
 
@@ -92,6 +92,8 @@ class RangeEncoder:
 
     def encode(self, values: NDArray[np.integer[Any]], levels: NDArray[np.uint8]) -> None:
         """Code `values` (any integers of less than 31 bits) under tables `levels`, arrays of equal length."""
+        if (watch := watcher.get()) is not None:
+            watch(values, levels)
         groups = Grouped(levels)
         for level, start, end in groups:
             positions = groups.order[start:end]

@@ -50,7 +50,8 @@ def set_integers(coder: LatentCoder, arrays: Mapping[str, NDArray[Any]]) -> None
 
     Raises ArgumentError for those of a bundle of version 0.1.
     """
-    coder.hyper_level.data = torch.from_numpy(arrays["hyper_levels"].astype(np.float32))
+    levels = arrays.get("trained_hyper_levels", arrays["hyper_levels"])  # of tables that were not counted, the latter
+    coder.hyper_level.data = torch.from_numpy(levels.astype(np.float32))
     for name, stage in coder.named_modules():
         if isinstance(stage, FixedConv):
             key = name.replace("groups.", "group")

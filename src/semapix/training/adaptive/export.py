@@ -13,10 +13,11 @@ from torch.utils.data import DataLoader
 
 from semapix.bundle import save_bundle
 from semapix.codecs import QUALITIES
-from semapix.coding import TableBank, gaussian_counts
+from semapix.coding import TableBank
 from semapix.tasks import fit_temperature
 from semapix.training.adaptive.model import TrainedAdaptive, adaptive_graphs
 from semapix.training.adaptive.nets.codec import STRIDE
+from semapix.training.adaptive.tables import fit_tables
 from semapix.training.augment import squeeze
 from semapix.training.normalise import normalise
 from semapix.training.onnx_graph import to_onnx
@@ -62,9 +63,13 @@ def export_adaptive(trained: TrainedAdaptive, path: Path, data: Path, *, force: 
         "split_pixels": model.split_pixels,
         "rates": _rates(trained, data),
     }
+    coder, tables = fit_tables(trained, data)
     arrays: dict[str, dict[str, NDArray[Any]]] = {
-        "tables": {"gaussian": TableBank.pack(gaussian_counts())},
-        "latent": network.coder.export().to_arrays(),
+        "tables": {"gaussian": TableBank.pack(tables)},  # under the name that all bundles use
+        "latent": {
+            **coder.to_arrays(),
+            "trained_hyper_levels": network.coder.export().hyper_levels,  # for training to go on from
+        },
     }
     graphs = {name: to_onnx(part) for name, part in adaptive_graphs(trained).items()}
     save_bundle(path, manifest, graphs, arrays, force=force)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from semapix.training.scalable.calibrate import Calibration
 from semapix.training.scalable.graphs import scalable_graphs
 from semapix.training.scalable.model import TrainedScalable
 from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_STRIDE
+from semapix.training.scalable.tables import fit_tables
 
 __all__ = ["export_scalable"]
 
@@ -60,12 +62,14 @@ def export_scalable(
     path: Path,
     calibrations: Mapping[str, Calibration] | None = None,
     *,
+    data: Path | None = None,
     force: bool = False,
 ) -> None:
     """Write the bundle of a scalable model.
 
     `calibrations`: of tasks by their names; of a task that has none the temperature is 1, and it does not tell foreign
-    pictures. Raises OutputError if `path` exists and `force` is not set.
+    pictures. `data`: where the data sets of the recipe are, for tables counted on them; without, they are Gaussians.
+    Raises OutputError if `path` exists and `force` is not set.
     """
     model = trained.model
     known = calibrations or {}
@@ -102,4 +106,12 @@ def export_scalable(
         },
     }
     graphs = {name: to_onnx(part) for name, part in scalable_graphs(trained).items()}
-    save_bundle(path, manifest, graphs, _arrays(trained), force=force)
+
+    def save(where: Path, arrays: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        save_bundle(where, manifest, graphs, arrays, force=force)
+
+    arrays: Mapping[str, Mapping[str, NDArray[Any]]] = _arrays(trained)
+    if data is not None:
+        with TemporaryDirectory() as folder:
+            arrays = fit_tables(trained.recipe, arrays, data, save, Path(folder))
+    save(path, arrays)

@@ -46,7 +46,7 @@ class ScalableSystem(System):
     def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
         trained = load_scalable(folder)
         calibrations = {} if data is None else calibrate(trained, data)
-        export_scalable(trained, bundle, calibrations, force=force)
+        export_scalable(trained, bundle, calibrations, data=data, force=force)
         return {task: calibration.temperature for task, calibration in calibrations.items()}
 
 

@@ -1,0 +1,58 @@
+"""The tables of an adaptive model: those of its latent, and one for each channel of its hyper-latent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from semapix.codecs import QUALITIES
+from semapix.coding import LEVELS, LatentModel, TableBank, gaussian_counts
+from semapix.training.adaptive.maps import random_maps
+from semapix.training.adaptive.model import TrainedAdaptive
+from semapix.training.adaptive.nets.codec import map_symbols, spread_map
+from semapix.training.fitted_tables import Recorder, fitted_counts
+from semapix.training.normalise import normalise
+from semapix.training.splits import middles, photos
+
+__all__ = ["fit_tables"]
+
+_SIDE = 256  # of the middles of training photos
+_SHARES = (0.5, 0.0, 0.2, 0.3)  # of the kinds of maps
+_ROUNDS = 2  # maps for each photo
+_BATCH = 16
+
+
+@torch.inference_mode()
+def fit_tables(trained: TrainedAdaptive, data: Path) -> tuple[LatentModel, list[NDArray[np.int32]]]:
+    """The entropy model of a trained one with tables counted on training photos, and these tables.
+
+    `data`: where the data sets of the recipe are. Tables 0 to 63 are those of the latent, by its scales; table 64 + z
+    is that of channel z of the hyper-latent, at every quality.
+    """
+    model, network = trained.recipe.model, trained.network
+    coder = network.coder.export()
+    levels = coder.hyper_levels[QUALITIES // 2]
+    gaussian = gaussian_counts()
+    before = [*gaussian, *(gaussian[level] for level in levels)]
+    own = np.arange(LEVELS, LEVELS + len(levels), dtype=np.uint8)
+    coder = replace(coder, hyper_levels=np.tile(own, (QUALITIES, 1)))
+
+    pictures, _ = photos(trained.recipe.data, data)
+    side = min(_SIDE, *(min(photo.shape[:2]) // 64 * 64 for photo in pictures))
+    crops = middles(pictures, side).tensors[0]
+    recorder, random = Recorder(TableBank(before)), torch.Generator().manual_seed(0)
+    nothing = torch.zeros(_BATCH, side, side, dtype=torch.uint8)
+    for start in range(0, _ROUNDS * len(crops), _BATCH):
+        batch = normalise(crops[torch.arange(start, start + _BATCH) % len(crops)].float())
+        quality = random_maps(nothing, _SHARES, random)
+        symbols = map_symbols(quality)
+        latent = network.encoder(batch, quality, spread_map(symbols, *quality.shape[2:]))
+        hyper = torch.cat([symbols, network.hyper_encoder(latent)], dim=1)
+        for values, above, level in zip(latent.numpy(), hyper.numpy(), network.level(quality).tolist(), strict=True):
+            coder.encode([recorder], values, above, level, None, model.error_weight)  # type: ignore[list-item]
+    latent_tables = fitted_counts(before[:LEVELS], recorder.counts[:LEVELS], symmetric=True)
+    return coder, latent_tables + fitted_counts(before[LEVELS:], recorder.counts[LEVELS:], symmetric=False)
