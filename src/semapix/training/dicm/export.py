@@ -17,6 +17,7 @@ from semapix.coding import TableBank, gaussian_counts
 from semapix.tasks import evidence_quantiles, fit_temperature
 from semapix.training.augment import squeeze
 from semapix.training.dicm.model import TrainedDicm, dicm_graphs
+from semapix.training.dicm.tables import fit_tables
 from semapix.training.normalise import normalise
 from semapix.training.onnx_graph import to_onnx
 from semapix.training.splits import labelled
@@ -29,8 +30,8 @@ _BATCH = 64
 def export_dicm(trained: TrainedDicm, path: Path, data: Path | None = None, *, force: bool = False) -> dict[str, float]:
     """Write the bundle of a DICM model, and return the temperature of each task that has one.
 
-    `data`: where the data sets of the recipe are; labels are calibrated on held-out pictures. Raises OutputError if
-    `path` exists and `force` is not set.
+    `data`: where the data sets of the recipe are; labels are calibrated on held-out pictures, and tables counted on
+    training pictures; without, they are Gaussians. Raises OutputError if `path` exists and `force` is not set.
     """
     recipe, model = trained.recipe, trained.recipe.model
     measured = _calibrated(trained, data) if data is not None else {}
@@ -78,10 +79,13 @@ def export_dicm(trained: TrainedDicm, path: Path, data: Path | None = None, *, f
         },
     }
     compression = trained.compression
+    trained_coder = compression.coder.export()
+    coder, tables = (trained_coder, gaussian_counts()) if data is None else fit_tables(trained, data)
     arrays: dict[str, dict[str, Any]] = {
-        "tables": {"gaussian": TableBank.pack(gaussian_counts())},
+        "tables": {"gaussian": TableBank.pack(tables)},
         "codec": {
-            **compression.coder.export().to_arrays(),
+            **coder.to_arrays(),
+            "trained_hyper_levels": trained_coder.hyper_levels,
             "gain": compression.gain.detach().exp().numpy(),
             "inverse_gain": compression.inverse_gain.detach().exp().numpy(),
         },
