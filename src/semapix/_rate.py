@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from semapix.errors import ArgumentError
 
-__all__ = ["PASSES", "search"]
+__all__ = ["PASSES", "Pass", "search", "watched_passes"]
 
 PASSES = 4
 """No search codes a picture more often."""
 
 _CLOSE = 0.004  # a file that leaves less of its budget is near enough
-_MARGINS = (0.002, 0.02, 0.08)
+_MARGINS = (0.002, 0.01, 0.03, 0.08)
 """How far below the budget a search aims, in the logarithm: more for every pass in a row that exceeded it."""
 
 File = TypeVar("File")
 
 
-class _Pass(NamedTuple):
+class Pass(NamedTuple):
+    """One pass of a search: the mean quality, 0 to 1, and the logarithm of the bytes of the file."""
+
     mean: float
     log_size: float
+
+
+_watching: ContextVar[list[Pass] | None] = ContextVar("_watching", default=None)
+
+
+@contextmanager
+def watched_passes() -> Iterator[list[Pass]]:
+    """The passes that searches make within, in their order."""
+    passes: list[Pass] = []
+    token = _watching.set(passes)
+    try:
+        yield passes
+    finally:
+        _watching.reset(token)
 
 
 def search(
@@ -41,12 +59,15 @@ def search(
     means = np.linspace(0, 1, len(rates))
     typical = np.log(np.maximum.accumulate(np.asarray(rates, np.float64))) + 1e-9 * np.arange(len(rates))
     aim = math.log(budget)
-    files: dict[_Pass, File] = {}
+    files: dict[Pass, File] = {}
+    exceeded = 0  # passes in a row
     mean = float(np.interp(aim, typical, means))
     while len(files) < PASSES:
         size, file = code(mean)
-        latest = _Pass(mean, math.log(size))
+        latest = Pass(mean, math.log(size))
         files[latest] = file
+        if (watching := _watching.get()) is not None:
+            watching.append(latest)
         fitting = [t for t in files if t.log_size <= aim]
         exceeding = [t for t in files if t.log_size > aim]
         if not fitting and mean == 0.0:
@@ -57,7 +78,8 @@ def search(
             if reach:
                 raise ArgumentError(f"{budget:.0f} bytes are more than this picture takes at the most, {size}")
             break
-        goal = aim - _MARGINS[0 if fitting else min(len(exceeding), len(_MARGINS)) - 1]
+        exceeded = 0 if latest in fitting else exceeded + 1
+        goal = aim - _MARGINS[min(exceeded, len(_MARGINS) - 1)]
         if fitting and exceeding:
             low, high = max(fitting, key=lambda t: t.log_size), min(exceeding, key=lambda t: t.log_size)
             mean = low.mean + (goal - low.log_size) / (high.log_size - low.log_size) * (high.mean - low.mean)

@@ -75,6 +75,14 @@ def test_a_broken_picture_is_named_and_the_status_is_1(run, photos, protocol, tm
         (["speed", "--dataset", "{photos}", "--protocol", "{empty}/no.yaml"], "there is no such protocol"),
         (["critical-rate", "--dataset", "{photos}", "--codecs", "webp"], "webp has no machine layers"),
         (["steps", "--dataset", "{photos}", "--codecs", "webp"], "webp cannot be cut"),
+        (
+            ["rates", "--dataset", "{photos}", "--model", "deepsic"],
+            "option 'blended' of 'blended': codec deepsic has none",
+        ),
+        (
+            ["maps", "--dataset", "{photos}", "--model", "deepsic"],
+            "option 'uniform' of 'uniform': codec deepsic has none",
+        ),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(run, photos, tmp_path, words, message):
@@ -106,6 +114,8 @@ def test_every_experiment_has_help_with_an_example(run):
         "channels",
         "machine-share",
         "judge",
+        "rates",
+        "maps",
         "complexity",
         "speed",
         "transforms",

@@ -12,7 +12,7 @@ TABLES = TableBank(gaussian_counts())
 def cost(value: float, symbol: int, level: int, weight: float) -> float:
     """Bits of a symbol and of its error."""
     reach = TABLES.reach(level)
-    return weight * (value - symbol) ** 2 + TABLES.bits(level, np.array([symbol + reach], np.int32))
+    return weight * (value - symbol) ** 2 + float(TABLES.bits(level, np.array([symbol + reach], np.int32))[0])
 
 
 def test_without_a_weight_it_is_the_nearest():

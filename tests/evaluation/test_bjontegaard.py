@@ -110,3 +110,13 @@ def test_pchip_integrates_exactly():
     curve = Pchip(x, np.array([0.0, 0.1, 5.0, 5.0, 3.0]))
     assert curve.mean(0.5, 5.5) == pytest.approx(3.4088420207509875, abs=1e-12)  # SciPy's PchipInterpolator
     assert Pchip(x, 2 * x + 1).mean(1.5, 2.5) == pytest.approx(5.0)
+
+
+def test_bd_quality_within_some_rates():
+    test, reference = Curve([0.1, 0.2, 0.4], [10, 20, 50]), Curve([0.1, 0.2, 0.4], [10, 15, 20])
+    found = bd_quality(test, reference, (0.05, 0.2))
+    assert found.rates == (0.1, 0.2)
+    assert 0 < found.difference < 5
+    assert bd_quality(test, reference).difference > 5
+    with pytest.raises(ArgumentError, match=r"both curves reach rates 0.100 to 0.400, none within 0.5 to 1"):
+        bd_quality(test, reference, (0.5, 1.0))

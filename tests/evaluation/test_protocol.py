@@ -13,7 +13,9 @@ from semapix.evaluation.experiments.judge import JudgeProtocol
 from semapix.evaluation.experiments.labels import LabelsProtocol
 from semapix.evaluation.experiments.layering import LayeringProtocol
 from semapix.evaluation.experiments.machine_share import MachineShareProtocol
+from semapix.evaluation.experiments.maps import MapsProtocol
 from semapix.evaluation.experiments.planes import PlanesProtocol
+from semapix.evaluation.experiments.rates import RatesProtocol
 from semapix.evaluation.experiments.semantic import SemanticProtocol
 from semapix.evaluation.experiments.signal import SignalProtocol
 from semapix.evaluation.experiments.speed import SpeedProtocol
@@ -35,7 +37,9 @@ KINDS = {
     "labels": LabelsProtocol,
     "layering": LayeringProtocol,
     "machine-share": MachineShareProtocol,
+    "maps": MapsProtocol,
     "planes": PlanesProtocol,
+    "rates": RatesProtocol,
     "semantic": SemanticProtocol,
     "signal": SignalProtocol,
     "speed": SpeedProtocol,
@@ -58,7 +62,7 @@ def test_every_protocol_that_ships_has_its_dataclass():
 @pytest.mark.parametrize("name", KINDS)
 def test_codecs_and_settings_of_protocols_exist(name):
     protocol = load_protocol(KINDS[name], name)
-    without = ("channels", "complexity", "labels", "layering", "machine-share", "teach", "transforms")
+    without = ("channels", "complexity", "labels", "layering", "machine-share", "maps", "rates", "teach", "transforms")
     assert hasattr(protocol, "codecs") == (name not in without)
     codecs, missing = choose(getattr(protocol, "codecs", []), getattr(protocol, "settings", {}))
     assert missing == []

@@ -28,7 +28,9 @@ def test_a_model_stands_for_the_codec(tiny_bundle):
 
 
 def test_unknown_names_list_what_there_is():
-    with pytest.raises(ArgumentError, match=r"no codec is called 'jpg'.*there are: scalable, deepsic, jpeg, "):
+    with pytest.raises(
+        ArgumentError, match=r"no codec is called 'jpg'.*there are: scalable, adaptive, deepsic, jpeg, "
+    ):
         choose(["jpg"], {})
     with pytest.raises(ArgumentError, match="two codecs are called jpeg"):
         choose(["jpeg", "jpeg"], {})
@@ -84,3 +86,54 @@ def test_figures_depend_on_model_and_versions(tiny_bundle):
     assert one.depends["model"] == one.bundle.fingerprint.hex()
     assert jpeg.depends["model"] is None
     assert "Pillow" in jpeg.depends["versions"]
+
+
+def test_options_behind_a_colon(tiny_bundles):
+    path = str(tiny_bundles["adaptive"])
+    names = [path, f"{path}:uniform", f"{path}:vivid+uniform", f"{path}:rate"]
+    codecs, missing = choose(names, {path: [2, 8], f"{path}:rate": [6.5]})
+    assert missing == []
+    assert [codec.name for codec in codecs] == [
+        *("adaptive", "adaptive:uniform", "adaptive:uniform+vivid", "adaptive:rate")
+    ]
+    assert [codec.settings for codec in codecs] == [(2, 8), (2, 8), (2, 8), (6.5,)]
+    assert codecs[2].label == "Semapix adaptive uniform+vivid"
+    assert codecs[0].depends["codec"] != codecs[1].depends["codec"]
+    assert pickle.loads(pickle.dumps(codecs)) == codecs
+    assert choose([f"{path}:rate"], {path: [2, 8]})[0][0].settings == (0.08, 0.1, 0.15, 0.2, 0.3, 0.4)
+
+
+def test_options_reach_the_codec(tiny_bundles):
+    bundle, pixels = tiny_bundles["adaptive"], picture(80, 64)
+    (codec,), _ = choose([f"{bundle}:uniform+vivid"], {})
+    stream = semapix.encode(pixels, quality=4, model=bundle, strategy="uniform")
+    coded = code(codec, 4, pixels)
+    assert coded.size == stream.bytes_total
+    assert (coded.pixels == np.asarray(stream.image(decoder="vivid"))).all()
+    assert (coded.pixels != np.asarray(stream.image())).any()
+
+
+def test_rates_bound_files_unless_the_smallest_is_larger(tiny_bundles):
+    bundle, pixels = tiny_bundles["adaptive"], picture(80, 64)
+    (codec,), _ = choose([f"{bundle}:rate"], {})
+    sizes = [semapix.encode(pixels, quality=quality, model=bundle).bytes_total for quality in (1, 9)]
+    between = sum(sizes) / 2 * 8 / pixels[:, :, 0].size
+    assert sizes[0] <= code(codec, between, pixels).size <= sum(sizes) / 2
+    assert code(codec, 0.001, pixels).size == sizes[0]
+
+
+@pytest.mark.parametrize(
+    ("system", "words", "message"),
+    [
+        (
+            "adaptive",
+            "even",
+            r"option 'even' of 'even': codec adaptive has blended, .*, uniform, faithful, vivid, rate;",
+        ),
+        ("adaptive", "uniform+blended", r"option 'blended' of 'uniform\+blended': .*at most one strategy, one decoder"),
+        ("scalable", "uniform", r"option 'uniform' of 'uniform': codec scalable has none"),
+    ],
+)
+def test_options_that_a_codec_does_not_have(tiny_bundles, system, words, message):
+    with pytest.raises(ArgumentError, match=message):
+        choose([f"{tiny_bundles[system]}:{words}"], {})

@@ -15,6 +15,8 @@ def test_every_shipped_recipe_loads():
     names = recipe_names()
     assert names == [
         "adaptive",
+        "adaptive-dense",
+        "adaptive-plain",
         "adaptive-tiny",
         "deepsic",
         "deepsic-paper",
@@ -79,7 +81,7 @@ def test_a_recipe_survives_a_checkpoint():
 
 
 def test_errors_name_the_recipe_and_the_keys(tmp_path):
-    with pytest.raises(ArgumentError, match="unknown recipe 'best'; shipped recipes: deepsic, deepsic-paper"):
+    with pytest.raises(ArgumentError, match="unknown recipe 'best'; shipped recipes: adaptive, adaptive-dense"):
         load_recipe("best")
     with pytest.raises(ArgumentError, match=r"recipe .*missing.yaml does not exist"):
         load_recipe(str(tmp_path / "missing.yaml"))

@@ -48,7 +48,8 @@ Codecs = Annotated[
     str | None,
     typer.Option(
         metavar="A,B,...",
-        help="Codecs of Semapix, reference codecs, names or paths of models. By default those of the protocol.",
+        help="Codecs of Semapix, reference codecs, names or paths of models. By default those of the protocol. Options "
+        "stand behind a colon, as in adaptive:uniform+vivid+rate.",
         show_default=False,
     ),
 ]
@@ -334,25 +335,83 @@ def machine_share(
 def judge(
     dataset: DatasetPath,
     network: Annotated[
-        Path, typer.Option("--judge", metavar="TFLITE", help="Classifier of ImageNet, or segmenter of PASCAL VOC.")
+        Path,
+        typer.Option(
+            "--judge",
+            metavar="TFLITE",
+            help="Classifier of ImageNet, or segmenter of PASCAL VOC; or the folder of a run of stage `classifier`.",
+        ),
     ],
     out: Out,
     codecs: Codecs = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B",
+            help="Report the mean difference of codec A over codec B at the same rates; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Measured beside: psnr, ssim, niqe, ...", show_default=False)
+    ] = None,
     model: Model = None,
     protocol: Protocol = None,
     processes: Processes = 2,
     limit: Limit = None,
 ) -> None:
-    """What an outside classifier or segmenter sees in decoded pictures.
+    """What a classifier or segmenter that is no part of a codec sees in decoded pictures.
 
     Example: semapix bench judge --dataset DATA/imagenet400 --judge mobilenet.tflite -o results/judge-imagenet400
     """
     with _evaluation_packages():
         from semapix.evaluation.experiments.judge import JudgeProtocol, measure_judge
         from semapix.evaluation.protocol import load_protocol
-    chosen = load_protocol(JudgeProtocol, "judge", protocol, codecs=_split(codecs))
+    pairs = [_split(names) for names in pair] if pair else None
+    chosen = load_protocol(
+        JudgeProtocol, "judge", protocol, codecs=_split(codecs), metrics=_split(metrics), pairs=pairs
+    )
     places = {**_data(dataset), network: network.name}
     _end(measure_judge(dataset, network, chosen, _run(out, processes, limit, model, places)), out)
+
+
+@bench.command()
+def rates(
+    dataset: DatasetPath,
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 1,
+    limit: Limit = None,
+) -> None:
+    """How well files of codec adaptive meet the rate that was asked for: errors, passes, seconds for each target.
+
+    Example: semapix bench rates --dataset DATA/kodak -o results/rates-kodak
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.rates import RatesProtocol, measure_rates
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(RatesProtocol, "rates", protocol)
+    _end(measure_rates(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
+
+
+@bench.command()
+def maps(
+    dataset: DatasetPath,
+    out: Out,
+    model: Model = None,
+    protocol: Protocol = None,
+    limit: Limit = None,
+) -> None:
+    """Where bits go: importance, quality and bits of blocks, and reconstructions, of each strategy at equal bytes.
+
+    Example: semapix bench maps --dataset DATA/kodak -o results/maps-kodak
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.maps import MapsProtocol, measure_maps
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(MapsProtocol, "maps", protocol)
+    _end(measure_maps(dataset, chosen, _run(out, 1, limit, model, _data(dataset))), out)
 
 
 @bench.command()

@@ -52,6 +52,11 @@ def quality_map(importance: Map, mean: float) -> Map:
     return raised(high).astype(np.float32)
 
 
+_DITHER = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) + 0.5) / 16
+"""Bayer's thresholds: where neighbours want the same value between two steps, some get the upper and some the lower one,
+so that rates between those of the steps can be had."""
+
+
 def map_symbols(quality: Map) -> NDArray[np.float32]:
     """The map as the hyper-latent's first channel has it: whole numbers (1, ceil(rows/4), ceil(columns/4))."""
     rows, columns = quality.shape
@@ -63,7 +68,10 @@ def map_symbols(quality: Map) -> NDArray[np.float32]:
         high, long = values.shape[0] // HYPER_STRIDE, values.shape[1] // HYPER_STRIDE
         return values.reshape(high, HYPER_STRIDE, long, HYPER_STRIDE).sum(axis=(1, 3))
 
-    symbols = np.rint(total(padded) / total(there) * MAP_STEPS) - MAP_STEPS // 2
+    wanted = total(padded) / total(there) * MAP_STEPS
+    rows, columns = wanted.shape
+    thresholds = np.tile(_DITHER, (-(-rows // 4), -(-columns // 4)))[:rows, :columns]
+    symbols = np.floor(wanted + thresholds) - MAP_STEPS // 2
     return symbols[None].astype(np.float32)
 
 

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Information", "counted_information", "current", "shown_symbols", "watcher"]
@@ -18,6 +19,9 @@ class Information:
     """Bits of all symbols that were decoded so far."""
 
     bits: float = 0.0
+    each: list[NDArray[np.float32]] | None = None
+    """Of each row of symbols that a range decoder has read the bits of each symbol, but for what escapes add; None
+    where nobody asked for it."""
 
 
 current: ContextVar[Information | None] = ContextVar("current", default=None)
@@ -25,9 +29,12 @@ current: ContextVar[Information | None] = ContextVar("current", default=None)
 
 
 @contextmanager
-def counted_information() -> Iterator[Information]:
-    """Counts the information in all that is decoded within: -log2 of each symbol's share of its table."""
-    token = current.set(Information())
+def counted_information(*, each: bool = False) -> Iterator[Information]:
+    """Counts the information in all that is decoded within: -log2 of each symbol's share of its table.
+
+    `each`: keep that of each symbol, too.
+    """
+    token = current.set(Information(each=[] if each else None))
     try:
         found = current.get()
         assert found is not None

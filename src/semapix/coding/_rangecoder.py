@@ -133,17 +133,23 @@ class RangeDecoder:
         """
         values = np.empty(len(levels), np.int32)
         information = current.get()
+        each = None if information is None or information.each is None else np.zeros(len(levels), np.float32)
         groups = Grouped(levels)
         for level, start, end in groups:
             positions = groups.order[start:end]
             reach = self._tables.reach(level)
             symbols = read(self._coder, self._tables.model(level), len(positions))
             if information is not None:
-                information.bits += self._tables.bits(level, symbols)
+                bits = self._tables.bits(level, symbols)
+                information.bits += float(bits.sum())
+                if each is not None:
+                    each[positions] = bits
             group = symbols - reach
             for i in np.flatnonzero(symbols == 2 * reach + 1):
                 group[i] = self._escaped(reach)
             values[positions] = group
+        if information is not None and information.each is not None and each is not None:
+            information.each.append(each)
         return values
 
     def _bit(self) -> int:

@@ -69,10 +69,11 @@ class TableBank:
         """Largest magnitude that table `level` codes without an escape."""
         return len(self._counts[level]) // 2 - 1
 
-    def bits(self, level: int, symbols: NDArray[np.int32]) -> float:
-        """What symbols (0 to 2R + 1, the last one being the escape) cost under table `level`, all together."""
+    def bits(self, level: int, symbols: NDArray[np.int32]) -> NDArray[np.float64]:
+        """What each of the symbols (0 to 2R + 1, the last one being the escape) costs under table `level`."""
         shares = self._counts[level][symbols] / float(2**PRECISION)
-        return float(-np.log2(shares).sum())
+        bits: NDArray[np.float64] = -np.log2(shares)
+        return bits
 
     @cached_property
     def reaches(self) -> NDArray[np.int32]:

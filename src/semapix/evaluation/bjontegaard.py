@@ -113,13 +113,19 @@ def bd_rate(test: Curve, reference: Curve) -> BdRate:
     )
 
 
-def bd_quality(test: Curve, reference: Curve) -> BdQuality:
+def bd_quality(test: Curve, reference: Curve, within: tuple[float, float] | None = None) -> BdQuality:
     """Compare the qualities of two curves over the rates that both reach: BD-PSNR, or BD-accuracy.
 
-    The mean is over the logarithm of the rate; the quality need not rise with it. Raises ArgumentError when the curves
-    have no rates in common.
+    The mean is over the logarithm of the rate; the quality need not rise with it. `within`: lowest and highest rate
+    that count, all by default. Raises ArgumentError when the curves have no rates in common, or none within these.
     """
     low, high = _overlap(test.rates, reference.rates, "rates")
+    if within is not None:
+        if max(low, within[0]) >= min(high, within[1]):
+            raise ArgumentError(
+                f"both curves reach rates {low:.3f} to {high:.3f}, none within {within[0]:g} to {within[1]:g}"
+            )
+        low, high = max(low, within[0]), min(high, within[1])
     span = float(np.log(low)), float(np.log(high))
     return BdQuality(test.quality.mean(*span) - reference.quality.mean(*span), (low, high))
 

@@ -1,6 +1,7 @@
-"""Outside judges: public networks that look at decoded pictures, and no part of any codec.
+"""Judges: networks that look at decoded pictures, and no part of any codec.
 
-They are TensorFlow Lite files that the user has, run by LiteRT (package `ai-edge-litert` of the extra `eval`).
+Those from outside are TensorFlow Lite files that the user has, run by LiteRT (package `ai-edge-litert` of the extra
+`eval`); own ones were trained by `semapix train`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from PIL import Image
 from semapix.errors import ArgumentError
 from semapix.evaluation._extra import extra
 
-__all__ = ["Classifier", "Segmenter"]
+__all__ = ["Classifier", "OwnClassifier", "Segmenter"]
 
 Pixels = NDArray[np.uint8]
 
@@ -90,6 +91,37 @@ class Segmenter:
         square.paste(image.resize((width, height), _BILINEAR))
         classes = self._network.run(np.asarray(square))[:height, :width].astype(np.uint8)
         return np.array(Image.fromarray(classes).resize(image.size, Image.Resampling.NEAREST))
+
+
+class OwnClassifier:
+    """A classifier that stage `classifier` of an adaptive recipe has trained; it needs the extra `train`.
+
+    `folder`: the run. Raises ArgumentError when it has no checkpoint of that stage.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from semapix.training.adaptive.model import load_classifier
+        from semapix.training.checkpoint import read_checkpoint
+
+        self._network, labels = load_classifier(folder)
+        recipe = read_checkpoint(folder, "classifier")["recipe"]
+        self._side = int(recipe["model"]["classifier_side"])
+        self.labels: list[str] = labels["fine"]
+        """Names of its classes."""
+        self.what = f"own, family {recipe['classifier']['family']}, recipe {recipe['name']}"
+        """What it is, a line."""
+
+    def scores(self, pixels: Pixels) -> NDArray[np.float32]:
+        """What the network says of a picture, uint8 (H, W, 3): (classes,), the whole picture squeezed to its side."""
+        import torch
+
+        from semapix.training.augment import squeeze
+        from semapix.training.normalise import normalise
+
+        picture = torch.from_numpy(_checked(pixels).transpose(2, 0, 1)[None].astype(np.float32))
+        with torch.no_grad():
+            scores: NDArray[np.float32] = self._network(normalise(squeeze(picture, self._side)))[0].numpy()
+        return scores
 
 
 def _checked(pixels: Pixels) -> Pixels:

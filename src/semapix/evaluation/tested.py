@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import semapix
 from semapix.bundle import Bundle, default_for, find
-from semapix.codecs import CODECS, QUALITIES
+from semapix.codecs import CODECS, QUALITIES, Codec, open_codec
 from semapix.coding import counted_information
 from semapix.errors import ArgumentError, ModelError
 from semapix.evaluation.datasets import Dataset
@@ -23,14 +23,46 @@ from semapix.evaluation.reference import REFERENCES
 from semapix.evaluation.reference.base import Dial
 from semapix.evaluation.runner import Failure
 
-__all__ = ["Coded", "Tested", "choose", "code", "opened_bundle", "own_tasks"]
+__all__ = ["Coded", "Options", "Tested", "choose", "code", "encode_own", "opened_bundle", "own_tasks"]
 
 Pixels = NDArray[np.uint8]
 
 _CHECKSUM = 2  # bytes behind each machine layer
+_RATES = (0.08, 0.1, 0.15, 0.2, 0.3, 0.4)  # bits per pixel, where settings are rates
 _OF_ALL = ("semapix", "numpy", "torch", "pytorch-msssim", "ai-edge-litert")
 _OF_OURS = ("onnxruntime", "constriction")
 _OF_REFERENCES = ("Pillow", "pillow-heif", "imagecodecs", "imageio-ffmpeg")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a codec of ours is used: what its name says behind a colon, such as `uniform`, `semantic+vivid+rate`.
+
+    `strategy`, `decoder`: one of the codec's, None for its default. `rate`: settings are bits per pixel and not
+    qualities: a file has at most so many, or as few as the codec can give the picture.
+    """
+
+    strategy: str | None = None
+    decoder: str | None = None
+    rate: bool = False
+
+    @classmethod
+    def parse(cls, words: str, codec: Codec) -> Options:
+        """Options joined by `+`. Raises ArgumentError for one that the codec does not have, or two of a kind."""
+        kinds = {"strategy": codec.strategies, "decoder": codec.decoders, "rate": ("rate",) if codec.strategies else ()}
+        found: dict[str, Any] = {}
+        for word in words.split("+"):
+            kind = next((kind for kind, known in kinds.items() if word in known), None)
+            if kind is None or kind in found:
+                known = ", ".join(name for names in kinds.values() for name in names) or "none"
+                raise ArgumentError(
+                    f"option {word!r} of {words!r}: codec {codec.name} has {known}; at most one strategy, one decoder"
+                )
+            found[kind] = word
+        return cls(found.get("strategy"), found.get("decoder"), "rate" in found)
+
+    def __str__(self) -> str:
+        return "+".join(filter(None, (self.strategy, self.decoder, "rate" if self.rate else None)))
 
 
 @dataclass(frozen=True)
@@ -45,6 +77,7 @@ class Tested:
     what: str
     settings: tuple[float, ...]
     model: Path | None = None
+    options: Options = field(default_factory=Options)
 
     @property
     def bundle(self) -> Bundle | None:
@@ -89,8 +122,9 @@ def choose(
 ) -> tuple[list[Tested], list[Failure]]:
     """The codecs called `names`, and those of them that cannot run here.
 
-    A name is that of a codec of ours, of a reference codec, or of an installed model, or the path of a bundle.
-    `settings`: of codecs by their names, in place of their own. `model`: the bundle for codecs of ours.
+    A name is that of a codec of ours, of a reference codec, or of an installed model, or the path of a bundle; those of
+    ours may have `Options` behind a colon. `settings`: of codecs by their names, in place of their own; what is said of
+    a name without options holds with them, unless settings are rates. `model`: the bundle for codecs of ours.
     Raises ArgumentError for an unknown name, listing what there is, for two codecs of one name, and for settings that a
     codec does not have.
     """
@@ -105,16 +139,33 @@ def choose(
             else:
                 missing.append(Failure(name, why))
             continue
-        bundle = _bundle(name, model)
-        sweep = _checked(name, settings.get(name, range(1, QUALITIES + 1)), Dial("quality", 1, QUALITIES))
-        what = f"model {bundle.name} ({bundle.fingerprint[:4].hex()}), codec {bundle.codec}; quality as given"
-        chosen.append(Tested(bundle.name, f"Semapix {bundle.name}", what, sweep, bundle.path))
+        chosen.append(_own(name, settings, model))
     twice = sorted({codec.name for codec in chosen if [c.name for c in chosen].count(codec.name) > 1})
     if twice:
         raise ArgumentError(
             f"two codecs are called {', '.join(twice)}; name each once, and give models other file names"
         )
     return chosen, missing
+
+
+def _own(name: str, settings: Mapping[str, Sequence[float]], model: str | None) -> Tested:
+    """A codec of ours."""
+    plain, colon, words = name.rpartition(":")
+    if not colon or {"/", "\\"} & set(words):  # no options, though a path may have a colon
+        plain, words = name, ""
+    bundle = _bundle(plain, model)
+    options = Options.parse(words, open_codec(bundle)) if words else Options()
+    own: Sequence[float] = range(1, QUALITIES + 1)
+    dial = Dial("quality", 1, QUALITIES)
+    if options.rate:
+        own, dial = _RATES, Dial("bpp", _RATES[0] / 100, 24, whole=False)
+    sweep = _checked(name, settings.get(name, own if options.rate else settings.get(plain, own)), dial)
+    what = f"model {bundle.name} ({bundle.fingerprint[:4].hex()}), codec {bundle.codec}; {dial.name} as given"
+    called = bundle.name
+    if words:
+        called, what = f"{called}:{options}", f"{what}; {options}"
+    label = f"Semapix {called.replace(':', ' ')}"
+    return Tested(called, label, what, sweep, bundle.path, options)
 
 
 def _checked(name: str, settings: Sequence[float], dial: Dial) -> tuple[float, ...]:
@@ -164,14 +215,27 @@ def code(tested: Tested, setting: float, pixels: Pixels) -> Coded:
     bundle = opened_bundle(tested.model)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "picture.spix"
-        semapix.encode(pixels, bundle.codec, int(setting), bundle).save(file)
+        encode_own(tested, setting, pixels).save(file)
         stream = semapix.open(file, bundle)
         with counted_information() as information:
-            decoded = np.asarray(stream.image())
+            decoded = np.asarray(stream.image(decoder=tested.options.decoder))
         layers = stream.layers
         machine = sum(layer.kind == "machine" for layer in layers)
         size = file.stat().st_size
         return Coded(size, size, decoded, tuple(x.length for x in layers), machine, information.bits)
+
+
+def encode_own(tested: Tested, setting: float, pixels: Pixels) -> semapix.Stream:
+    """Code a picture, uint8 (H, W, 3), at one setting of a codec of ours."""
+    assert tested.model is not None
+    bundle, strategy = opened_bundle(tested.model), tested.options.strategy
+    if not tested.options.rate:
+        return semapix.encode(pixels, bundle.codec, int(setting), bundle, strategy=strategy)
+    budget = max(1, int(setting * pixels.shape[0] * pixels.shape[1] / 8))
+    try:
+        return semapix.encode(pixels, bundle.codec, model=bundle, max_bytes=budget, strategy=strategy)
+    except ArgumentError:  # the picture takes more at the least: its smallest file stands there with the bytes it has
+        return semapix.encode(pixels, bundle.codec, 1, bundle, strategy=strategy)
 
 
 @lru_cache

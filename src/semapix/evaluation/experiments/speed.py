@@ -27,7 +27,7 @@ from semapix.evaluation.experiments._run import Run, bundles_of
 from semapix.evaluation.findings import Findings
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.reference import REFERENCES
-from semapix.evaluation.tested import Tested, choose
+from semapix.evaluation.tested import Tested, choose, encode_own
 from semapix.imaging import load
 from semapix.tasks import CLASSIFY
 
@@ -182,13 +182,13 @@ def _works(codec: Tested, pixels: NDArray[np.uint8], folder: Path) -> dict[str, 
             "encode": lambda: reference.encode(pixels, setting),
             "decode": lambda: reference.decode(data, pixels.shape),
         }
-    file = folder / f"{codec.name}.spix"
-    semapix.encode(pixels, bundle.codec, int(setting), bundle).save(file)
+    file = folder / f"{codec.name.replace(':', '-')}.spix"
+    encode_own(codec, setting, pixels).save(file)
     calls: dict[str, Callable[[], object]] = {
-        "encode": lambda: semapix.encode(pixels, bundle.codec, int(setting), bundle)
+        "encode": lambda: encode_own(codec, setting, pixels),
     }
     if CODECS[bundle.codec].pixels:
-        calls["decode"] = lambda: semapix.open(file, bundle).image()
+        calls["decode"] = lambda: semapix.open(file, bundle).image(decoder=codec.options.decoder)
     for task in bundle.manifest["tasks"]:
         calls[f"look, {task['name']}"] = partial(_ask, file, bundle, task["name"])
     return calls
@@ -202,16 +202,20 @@ def _ask(file: Path, bundle: Bundle, task: str) -> object:
 
 def _commands(pictures: Sequence[TestPicture], codec: Tested, protocol: SpeedProtocol) -> list[_Command]:
     """Cold runs: --help, look at one small file and at many; encode and decode the largest picture, once each."""
-    model, quality = ["--model", str(codec.model)], ["--quality", f"{codec.settings[0]:g}"]
+    options, setting = codec.options, f"{codec.settings[0]:g}"
+    model, chosen = ["--model", str(codec.model)], ["--bpp" if options.rate else "--quality", setting]
+    chosen += ["--strategy", options.strategy] if options.strategy else []
+    decoder = ["--decoder", options.decoder] if options.decoder else []
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for which, size in (("small", min(protocol.megapixels)), ("large", max(protocol.megapixels))):
             Image.fromarray(mosaic(pictures, size)).save(folder / f"{which}.png")
         large = f"{max(protocol.megapixels):g} megapixels"
-        found.append(_run("encode", large, folder / "large.png", "-o", folder / "large.spix", *quality, *model))
+        found.append(_run("encode", large, folder / "large.png", "-o", folder / "large.spix", *chosen, *model))
         if codec.bundle is not None and CODECS[codec.bundle.codec].pixels:
-            found.append(_run("decode", large, folder / "large.spix", "-o", folder / "large-decoded.png", *model))
+            decoded = folder / "large-decoded.png"
+            found.append(_run("decode", large, folder / "large.spix", "-o", decoded, *decoder, *model))
         _run("encode", "", folder / "small.png", "-o", folder / "small.spix", *model)
         content = (folder / "small.spix").read_bytes()
         for number in range(max(protocol.files)):
