@@ -1,5 +1,7 @@
 """Pictures coded within a number of bytes."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -89,3 +91,47 @@ def test_the_default_quality_is_five(planes_bundle):
     pixels = picture(20, 12)
     default = semapix.encode(pixels, "planes", model=planes_bundle)
     assert default.to_bytes() == semapix.encode(pixels, "planes", 5, planes_bundle).to_bytes()
+
+
+def test_a_rate_is_a_number_of_bytes(planes_bundle):
+    pixels = picture(20, 12)
+    by_rate = semapix.encode(pixels, "planes", model=planes_bundle, bpp=20.02)
+    assert by_rate.to_bytes() == semapix.encode(pixels, "planes", model=planes_bundle, max_bytes=600).to_bytes()
+
+
+@pytest.mark.parametrize("bpp", [0, -1.0, float("nan"), float("inf"), 1e308])
+def test_a_rate_that_is_none_is_refused(planes_bundle, bpp):
+    with pytest.raises(ArgumentError, match=re.escape(f"bpp (={bpp}) must be above 0, and at most 100")):
+        semapix.encode(picture(20, 12), "planes", model=planes_bundle, bpp=bpp)
+
+
+def test_quality_bytes_and_rate_exclude_each_other(planes_bundle):
+    with pytest.raises(ArgumentError, match=r"quality \(=5\) and bpp \(=0.5\) exclude each other; give one"):
+        semapix.encode(picture(20, 12), "planes", 5, planes_bundle, bpp=0.5)
+    with pytest.raises(ArgumentError, match=r"max_bytes \(=9\) and bpp \(=0.5\) exclude each other; give one"):
+        semapix.encode(picture(20, 12), "planes", model=planes_bundle, max_bytes=9, bpp=0.5)
+
+
+@pytest.mark.parametrize(
+    "steering",
+    [{"strategy": "uniform"}, {"quality_map": np.zeros((12, 20), np.uint8)}, {"regions": [(0, 0, 4, 4)]}],
+    ids=lambda steering: next(iter(steering)),
+)
+def test_a_codec_that_spreads_bits_evenly_says_so(tiny_bundle, steering):
+    rule = "codec scalable spreads bits evenly; for strategies, maps and regions choose codec adaptive"
+    with pytest.raises(ArgumentError, match=rule):
+        semapix.encode(picture(20, 12), model=tiny_bundle, **steering)
+
+
+@pytest.mark.parametrize(
+    ("steering", "text"),
+    [
+        ({"strategy": "best"}, r"strategy \(='best'\) must be one of: blended, semantic"),
+        ({"quality_map": np.zeros((12, 21))}, "the quality map is 21x12, the picture 20x12"),
+        ({"regions": [(10, 0, 11, 4)]}, r"region 10,0,11,4 \(x, y, width, height\) must lie within the picture, 20x12"),
+        ({"variant": "pre"}, r"variant \(='pre'\): codec adaptive has none"),
+    ],
+)
+def test_steering_that_does_not_fit_is_refused(tiny_bundles, steering, text):
+    with pytest.raises(ArgumentError, match=text):
+        semapix.encode(picture(20, 12), model=tiny_bundles["adaptive"], **steering)

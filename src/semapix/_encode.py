@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from operator import index
 from typing import Any
@@ -24,6 +23,7 @@ __all__ = ["QUALITY", "encode"]
 QUALITY = 5
 """The quality when none is asked for."""
 
+_MOST_BPP = 100  # four times what pixels take as they are
 _STRIP = 256  # rows that are compared at once
 
 
@@ -78,7 +78,7 @@ def encode(
     budget = None if max_bytes is None else index(max_bytes)
     if bpp is not None:
         budget = int(bpp * picture.pixels[:, :, 0].size / 8)
-    if opened.strategies or steering != Steering():
+    if opened.strategies or steering.asked:
         if variant is not None:
             opened.variant(variant)
         code = opened.steer(picture.pixels, steering, labels)
@@ -99,8 +99,8 @@ def _check_rate(quality: int | None, max_bytes: int | None, bpp: float | None) -
     stated = [f"{name} (={value})" for name, value in given.items() if value is not None]
     if len(stated) > 1:
         raise ArgumentError(f"{' and '.join(stated)} exclude each other; give one of them")
-    if bpp is not None and not (math.isfinite(bpp) and bpp > 0):
-        raise ArgumentError(f"bpp (={bpp}) must be above 0")
+    if bpp is not None and not 0 < bpp <= _MOST_BPP:
+        raise ArgumentError(f"bpp (={bpp}) must be above 0, and at most {_MOST_BPP}")
     if quality is not None and index(quality) not in range(1, QUALITIES + 1):
         raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
 

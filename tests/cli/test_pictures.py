@@ -142,7 +142,9 @@ def test_encode_refuses_an_unknown_codec_or_model_once_for_all_files(run, photo,
         (line,) = result.complaints
         return line
 
-    assert encode("--codec", "jpeg") == "semapix: no codec is called 'jpeg'; there are: scalable, adaptive, dicm, deepsic"
+    assert (
+        encode("--codec", "jpeg") == "semapix: no codec is called 'jpeg'; there are: scalable, adaptive, dicm, deepsic"
+    )
     none = "installed: none; or give the path of a .spxm file"
     assert encode("--model", "mine") == f"semapix: no model is called 'mine'; {none}"
     assert encode("--model", tmp_path / "mine.spxm") == f"semapix: {tmp_path / 'mine.spxm'}: no such bundle"
@@ -387,3 +389,61 @@ def test_encode_refuses_labels_and_variants_for_scalable(run, photo, tiny_bundle
         result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundle, *options)
         assert result.status == 2
         assert result.complaints == [f"semapix: {photo}: {line}"] or result.complaints == [f"semapix: {line}"]
+
+
+# rates and steering of adaptive
+
+
+def test_encode_and_decode_take_what_steers(run, photo, tiny_bundles, tmp_path):
+    model, out = tiny_bundles["adaptive"], tmp_path / "a.spix"
+    Image.new("L", (40, 24), 128).save(tmp_path / "map.png")
+    options = ["--qmap", tmp_path / "map.png", "--roi", "0,0,16,16", "--roi", "32,8,8,8", "--quality", "4"]
+    result = run("encode", photo, "-o", out, "--model", model, *options)
+    assert (result.status, result.err) == (0, "")
+    boxes = [(0, 0, 16, 16), (32, 8, 8, 8)]
+    wanted = semapix.encode(photo, quality=4, model=model, quality_map=tmp_path / "map.png", regions=boxes)
+    assert out.read_bytes() == wanted.to_bytes()
+    rate = 8 * wanted.bytes_total / 960
+    result = run("encode", photo, "-o", out, "--model", model, "--bpp", rate, "--strategy", "uniform", "--force")
+    assert (result.status, result.err) == (0, "")
+    assert out.stat().st_size <= wanted.bytes_total
+    assert ", quality " in result.out
+    assert run("decode", out, "-o", tmp_path / "a.png", "--decoder", "vivid", "--model", model).status == 0
+    with Image.open(tmp_path / "a.png") as decoded:
+        vivid = semapix.open(out, model).image(decoder="vivid")
+        assert np.array_equal(np.asarray(decoded), np.asarray(vivid))
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--bpp", "0"], "bpp (=0.0) must be above 0, and at most 100"),
+        (["--bpp", "0.5", "--quality", "5"], "--quality (=5) and --bpp (=0.5) exclude each other; give one of them"),
+        (["--bpp", "0.5", "--bytes", "90"], "--bytes (=90) and --bpp (=0.5) exclude each other; give one of them"),
+        (["--bpp", "90"], "10800 bytes are more than this picture takes at the most, "),
+        (["--roi", "1,2,3"], "--roi (=1,2,3) must be four whole numbers of pixels: X,Y,W,H"),
+        (["--roi", "1,2,3,x"], "--roi (=1,2,3,x) must be four whole numbers of pixels: X,Y,W,H"),
+        (["--roi", "-1,2,3,4"], "--roi (=-1,2,3,4) must be four whole numbers of pixels: X,Y,W,H"),
+        (["--roi", "30,0,11,4"], "region 30,0,11,4 (x, y, width, height) must lie within the picture, 40x24"),
+        (["--strategy", "best"], "strategy (='best') must be one of: blended, semantic, complexity, simplicity, "),
+    ],
+)
+def test_encode_refuses_rates_and_steering_that_do_not_fit(run, photo, tiny_bundles, tmp_path, options, line):
+    result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundles["adaptive"], *options)
+    assert (result.status, result.out) == (2, "")
+    assert len(result.complaints) == 1
+    assert line in result.err
+    assert not (tmp_path / "a.spix").exists()
+
+
+def test_encode_refuses_a_map_of_another_size(run, photo, tiny_bundles, tmp_path):
+    Image.new("L", (41, 24)).save(tmp_path / "map.png")
+    options = ["--qmap", tmp_path / "map.png", "--model", tiny_bundles["adaptive"]]
+    result = run("encode", photo, "-o", tmp_path / "a.spix", *options)
+    rule = "the quality map is 41x24, the picture 40x24: they must be of one size"
+    assert result == (2, "", f"semapix: {photo}: {rule}\n")
+
+
+def test_decode_refuses_a_decoder_that_is_not_there(run, coded, tiny_bundle, tmp_path):
+    result = run("decode", coded, "-o", tmp_path / "a.png", "--decoder", "vivid", "--model", tiny_bundle)
+    assert result == (2, "", f"semapix: {coded}: decoder (='vivid'): codec scalable has one only\n")

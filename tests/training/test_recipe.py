@@ -16,6 +16,7 @@ def test_every_shipped_recipe_loads():
     assert names == [
         "adaptive",
         "adaptive-dense",
+        "adaptive-paper",
         "adaptive-plain",
         "adaptive-tiny",
         "deepsic",

@@ -113,10 +113,9 @@ class LabelLayer:
         self._coarse, self._fine = (Task.find(self._tasks, name) for name in ("coarse", "fine"))
         self.space = LabelSpace(len(self._coarse.labels), tuple(manifest["parents"]))
 
-    def pack(self, logits: NDArray[np.float32], names: Sequence[str] | None = None) -> bytes:
-        """The layer of what logits of the classes say, or of `names`, the caller's own."""
-        labels = self.space.best(self._shares(logits)) if names is None else self.named(names)
-        return self.space.pack(labels)
+    def pack(self, logits: NDArray[np.float32]) -> bytes:
+        """The layer of what logits of the classes say."""
+        return self.space.pack(self.space.best(self._shares(logits)))
 
     def named(self, names: Sequence[str]) -> list[StatedLabel]:
         """Labels of the caller's own, all of the same probability. Raises ArgumentError for what is no label."""

@@ -53,8 +53,8 @@ def quality_map(importance: Map, mean: float) -> Map:
 
 
 _DITHER = (np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) + 0.5) / 16
-"""Bayer's thresholds: where neighbours want the same value between two steps, some get the upper and some the lower one,
-so that rates between those of the steps can be had."""
+"""Bayer's thresholds: where neighbours want the same value between two steps, some get the upper one and some the
+lower, so that rates between those of the steps can be had."""
 
 
 def map_symbols(quality: Map) -> NDArray[np.float32]:

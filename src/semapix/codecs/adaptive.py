@@ -1,7 +1,7 @@
 """The adaptive system: one model for all rates, steered by a map of what matters (HEVRC).
 
-"Human-machine friendly image compression with end-to-end variable rate control", of which ../shared/SYSTEMS.md states
-the details. Layers: s1 holds labels, what the encoder's classifier saw; s2 the picture, its latent in channel groups.
+"Conditional Encoder-Based Adaptive Deep Image Compression with Classification-Driven Semantic Awareness", Electronics
+2023. Layers: s1 holds labels, what the encoder's classifier saw; s2 the picture, its latent in channel groups.
 """
 
 from __future__ import annotations
@@ -90,7 +90,10 @@ class Adaptive(Codec):
         self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None
     ) -> Callable[[float | None], tuple[int, Layers]]:
         height, width = pixels.shape[:2]
-        machine = self._labels.pack(self._class_logits(pixels), labels)
+        if labels is None:
+            machine = self._labels.pack(self._class_logits(pixels))
+        else:
+            machine = self._labels.space.pack(self._labels.named(labels))
         importance = self.importance(pixels, steering)
 
         def code(mean: float | None) -> tuple[int, Layers]:

@@ -43,6 +43,11 @@ class Steering:
         if self.strategy is not None and self.importance is not None:
             raise ArgumentError(f"strategy (={self.strategy!r}) and a quality map exclude each other; give one of them")
 
+    @property
+    def asked(self) -> bool:
+        """Whether the caller steers at all."""
+        return self.strategy is not None or self.importance is not None or bool(self.regions)
+
     def own_map(self, width: int, height: int) -> NDArray[np.float32] | None:
         """The caller's map as means of blocks, 0..1. Raises ArgumentError when it does not fit the picture."""
         if self.importance is None:

@@ -24,7 +24,7 @@ from semapix.training.system import Prepared, System
 
 __all__ = ["AdaptiveSystem"]
 
-_START_BATCHES = 60
+_START_BATCHES = 60  # where the first layer sees blocks of 4x4 pixels
 _HELD_OUT_SIDE = 256  # of the middles of held-out photos
 
 
@@ -46,7 +46,8 @@ class AdaptiveSystem(System):
         patches = ScenePatches([*photo_training, *scenes], signal.batch, signal.side, signal.seed)
         if stage == "distortion":
             distortion = DistortionSystem(recipe, minutes)
-            distortion.start(torch.cat([batch for (batch, _), _ in zip(patches, range(_START_BATCHES), strict=False)]))
+            count = max(1, _START_BATCHES * recipe.model.stem**2 // 16)  # as many positions of the finest resolution
+            distortion.start(torch.cat([batch for (batch, _), _ in zip(patches, range(count), strict=False)]))
             return Prepared(distortion, patches, held_out)
         section: SemanticsStage = getattr(recipe, stage)
         match = load_match(section.feature_network, folder, section.feature_reduce)

@@ -9,6 +9,7 @@ from torch.nn import functional
 __all__ = ["ConditionedBlock", "ConvBlock", "FeatureTransform", "Gdn"]
 
 _SLOPE = 0.2
+_NEAR_ZERO = 1e-5  # of weights that count by their magnitude, whose gradient at zero is zero
 
 
 class FeatureTransform(nn.Module):
@@ -67,7 +68,7 @@ class ConditionedBlock(nn.Module):
 class Gdn(nn.Module):
     """Divisive normalisation with magnitudes: x / (1 + sum gamma |x|), or its approximate inverse, the product.
 
-    Starts as the identity. Ballé et al., "End-to-end optimized image compression" (ICLR 2017), simplified as in the
+    Starts near the identity. Ballé et al., "End-to-end optimized image compression" (ICLR 2017), simplified as in the
     backbone.
     """
 
@@ -75,9 +76,9 @@ class Gdn(nn.Module):
         super().__init__()
         self.inverse = inverse
         self.gamma = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.gamma.weight)
+        nn.init.constant_(self.gamma.weight, _NEAR_ZERO)
         assert self.gamma.bias is not None
-        nn.init.zeros_(self.gamma.bias)
+        nn.init.constant_(self.gamma.bias, _NEAR_ZERO)
 
     def forward(self, x: Tensor) -> Tensor:
         norm = 1.0 + functional.conv2d(x.abs(), self.gamma.weight.abs(), self.gamma.bias.abs())

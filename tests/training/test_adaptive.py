@@ -1,0 +1,269 @@
+"""The adaptive system as training sees it: maps, sizes, matching, scenes, back from a bundle."""
+
+import dataclasses
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import semapix
+from semapix.bundle import Bundle
+from semapix.errors import ArgumentError
+from semapix.training.adaptive.maps import KINDS, random_map, random_maps
+from semapix.training.adaptive.matching import FeatureMatch, load_match
+from semapix.training.adaptive.nets.classifier import FAMILIES, Classifier
+from semapix.training.adaptive.nets.codec import AdaptiveNetwork
+from semapix.training.adaptive.nets.transform import Gdn
+from semapix.training.adaptive.nets.vgg import Vgg16
+from semapix.training.adaptive.scenes import ScenePatches, load_scenes
+from semapix.training.adaptive.system import AdaptiveSystem
+from semapix.training.budget import clip_gradients
+from semapix.training.checkpoint import read_checkpoint
+from semapix.training.export import export
+from semapix.training.recipe import load_recipe
+from tests.pictures import picture
+
+RECIPE = load_recipe("adaptive-tiny")
+
+
+@pytest.fixture
+def run_folder(tiny_bundles, tmp_path):
+    shutil.copytree(tiny_bundles["adaptive"].parent, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_maps_of_every_kind(kind):
+    segments = torch.zeros(96, 96, dtype=torch.uint8)
+    segments[:, 48:] = 3
+    random = torch.Generator().manual_seed(0)
+    maps = torch.stack([random_map(kind, segments, random) for _ in range(50)])
+    assert maps.shape == (50, 1, 6, 6)
+    assert maps.dtype == torch.float32
+    assert maps.min() >= 0
+    assert maps.max() <= 1
+    flat = maps.flatten(1)
+    assert len(flat.unique(dim=0)) > 40
+    spread = (flat.max(dim=1).values - flat.min(dim=1).values).max()
+    assert spread == 0 if kind == "uniform" else spread > 0.2
+    if kind == "instances":
+        assert all((half == half[0, 0]).all() for half in [*maps[:, 0, :, :3], *maps[:, 0, :, 3:]])
+    if kind == "linear":
+        assert torch.allclose(maps.diff(n=2, dim=3), torch.zeros(1), atol=1e-6)
+    if kind == "gaussian":
+        assert maps.amax(dim=(1, 2, 3)).min() >= 0.5
+
+
+def test_kinds_of_maps_have_their_shares():
+    segments = torch.zeros(6, 64, 64, dtype=torch.uint8)
+    maps = random_maps(segments, [1.0, 0.0, 0.0, 0.0], torch.Generator().manual_seed(0))
+    assert maps.shape == (6, 1, 4, 4)
+    assert (maps == maps[:, :, :1, :1]).all()
+
+
+def test_the_paper_recipe_has_the_sizes_of_the_paper():
+    model = load_recipe("adaptive-paper").model
+    assert model.lambda_low == 4e-4
+    assert model.lambda_high == pytest.approx(4e-4 * math.exp(2.8), rel=1e-3)
+    with torch.device("meta"):
+        network = AdaptiveNetwork(model)
+    encoder, decoder = network.encoder, network.decoder
+    shapes = [tuple(change.weight.shape) for change in encoder.changes]
+    assert shapes == [(48, 3, 5, 5), (96, 48, 5, 5), (192, 96, 5, 5), (192, 192, 5, 5), (192, 192, 5, 5)]
+    assert [change.stride for change in encoder.changes] == [(1, 1), (2, 2), (2, 2), (2, 2), (2, 2)]
+    shapes = [tuple(change.weight.shape) for change in decoder.changes]
+    assert shapes == [(192, 192, 5, 5), (192, 192, 5, 5), (192, 96, 5, 5), (96, 48, 5, 5)]
+    assert tuple(decoder.out.weight.shape) == (3, 48, 5, 5)
+    first = [tuple(layer.weight.shape) for layer in encoder.conditions.first if hasattr(layer, "weight")]
+    assert first == [(256, 4, 3, 3), (128, 256, 3, 3), (64, 128, 3, 3)]
+    # A transform of C channels: 3x3 from 64 to 128, then 3x3 to 2C; a deep block has two, and two 3x3 convolutions.
+    transform = {c: (64 * 9 + 1) * 128 + (128 * 9 + 1) * 2 * c for c in (48, 96, 192)}
+    deep = 2 * (transform[192] + (192 * 9 + 1) * 192)
+    assert sum(p.numel() for p in encoder.transforms.parameters()) == transform[48] + transform[96] + 2 * transform[192]
+    assert sum(p.numel() for p in encoder.deep.parameters()) == 2 * deep
+    assert sum(p.numel() for p in decoder.deep.parameters()) == 2 * deep
+
+
+def small_paper():
+    """The paper's structure with few channels: kernels, strides and depths are its own."""
+    few = {"widths": [4, 4, 4, 4, 4], "deep_inner": 4, "conditions": 4, "condition_hidden": [4, 4]}
+    few |= {"transform_hidden": 4, "groups": [4], "features": 4, "hyper_latents": 4, "hyper_width": 4}
+    return dataclasses.replace(load_recipe("adaptive-paper").model, **few)
+
+
+@pytest.mark.parametrize("model", [small_paper(), load_recipe("adaptive").model], ids=["paper", "shipped"])
+@torch.inference_mode()
+def test_networks_see_no_farther_than_the_margin(model):
+    torch.manual_seed(0)
+    network = AdaptiveNetwork(model).eval()
+    for parameter in network.parameters():
+        if parameter.ndim > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.05)
+    pixels, quality = torch.rand(1, 3, 16, 640), torch.rand(1, 1, 1, 40)
+    latent, state = torch.rand(1, model.latents, 1, 40), torch.rand(1, model.features, 1, 40)
+
+    def seen():
+        return network.encoder(pixels, quality, quality), network.decoder(latent, state, quality)
+
+    before = seen()
+    assert all(torch.isfinite(x).all() for x in before)
+    pixels[:, :, :, 320:336] += 1
+    for values in (quality, latent, state):
+        values[:, :, :, 20] += 0.5
+    for size, (old, new) in zip((16, 1), zip(before, seen(), strict=True), strict=True):
+        changed = (old != new).any(dim=1).any(dim=1)[0].nonzero() * size
+        assert len(changed) > 0
+        assert changed.min() >= 320 - 192
+        assert changed.max() < 336 + 192
+
+
+def test_divisive_normalisation_learns_from_its_start():
+    for inverse in (False, True):
+        norm = Gdn(4, inverse=inverse)
+        x = torch.randn(2, 4, 3, 3)
+        found = norm(x)
+        assert torch.allclose(found, x, atol=1e-3)
+        found.square().sum().backward()
+        assert (norm.gamma.weight.grad != 0).all()
+        assert (norm.gamma.bias.grad != 0).all()
+
+
+def test_a_bundle_goes_back_to_checkpoints_that_give_the_same_bytes(tiny_bundles, training_data, tmp_path):
+    bundle = Bundle(tiny_bundles["adaptive"])
+    AdaptiveSystem().restore(bundle, tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "again.spxm", training_data)
+    again = Bundle(tmp_path / "again.spxm")
+    pixels = picture(80, 60)
+    looked = 0
+    for quality in (1, 5, 9):
+        first, second = (semapix.encode(pixels, quality=quality, model=b) for b in (bundle, again))
+        assert first.layers[1].checksums == second.layers[1].checksums
+        for decoder in ("faithful", "vivid"):
+            pictures = [np.asarray(stream.image(decoder=decoder)) for stream in (first, second)]
+            assert np.array_equal(*pictures)
+            looked += 1
+    assert looked == 6
+
+
+def test_the_third_stage_leaves_all_but_the_second_decoder_alone(run_folder):
+    second, third = (read_checkpoint(run_folder, stage)["state_dict"] for stage in ("semantics", "perception"))
+    kept = [key for key in second if key.startswith("network.")]
+    assert len(kept) > 50
+    assert all((second[key] == third[key]).all() for key in kept)
+    assert any((third[f"vivid{key[15:]}"] != second[key]).any() for key in kept if key.startswith("network.decoder."))
+    assert not any(key.startswith("match.") for key in [*second, *third])
+
+
+def test_features_of_equal_pictures_match(run_folder):
+    match = load_match("classifier", run_folder, 2)
+    pictures = torch.randn(2, 3, 64, 64)
+    assert match(pictures, pictures).tolist() == [0.0, 0.0]
+    assert (match(pictures + 0.5 * torch.randn(2, 3, 64, 64), pictures) > 0.01).all()
+    assert not match.train().network.training
+
+
+def test_vgg16_is_loaded_from_a_path(tmp_path):
+    torch.manual_seed(0)
+    state = Vgg16().state_dict()
+    assert state["features.28.weight"].shape == (512, 512, 3, 3)
+    torch.save({**state, "classifier.0.weight": torch.zeros(1)}, tmp_path / "vgg16.pth")
+    match = load_match(str(tmp_path / "vgg16.pth"), tmp_path, 1)
+    assert isinstance(match, FeatureMatch)
+    pictures = torch.randn(1, 3, 32, 32)
+    assert match.network(pictures)[0].shape == (1, 512, 2, 2)
+    assert match(pictures, pictures).tolist() == [0.0]
+
+
+def test_weights_that_are_none_are_refused(tmp_path):
+    with pytest.raises(ArgumentError, match=r"feature_network \(=no.pth\) must be classifier, or the path of VGG16"):
+        load_match("no.pth", tmp_path, 1)
+    (tmp_path / "junk.pth").write_bytes(b"junk")
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    for name in ("junk.pth", "other.pth"):
+        with pytest.raises(ArgumentError, match=f"{name} holds no VGG16 weights with torchvision's names"):
+            load_match(str(tmp_path / name), tmp_path, 1)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_is_dropped(bad):
+    network = torch.nn.Linear(2, 2)
+    for parameter in network.parameters():
+        parameter.grad = torch.full_like(parameter, 3.0)
+    assert clip_gradients(network)
+    assert network.weight.grad.norm().item() ** 2 + network.bias.grad.norm().item() ** 2 == pytest.approx(1, rel=1e-4)
+    network.weight.grad[0, 0] = bad
+    assert not clip_gradients(network)
+    assert network.weight.grad is None
+    assert network.bias.grad is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_classifiers_of_every_family(family):
+    network = Classifier(family, [8, 16], [1, 2], 5).eval()
+    pictures = torch.randn(2, 3, 24, 32)
+    assert [tuple(x.shape) for x in network.features(pictures)] == [(2, 8, 12, 16), (2, 16, 6, 8)]
+    assert torch.allclose(network.evidence(pictures).mean(dim=(2, 3)), network(pictures))
+    assert network(pictures).shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"stem": 2}, r"stem \(=2\) and widths \(=\[8, 8, 16\]\) must lead to blocks of 16 pixels"),
+        ({"blocks": [1, 1]}, r"blocks \(=\[1, 1\]\) must have one number for each of widths \(=\[8, 8, 16\]\)"),
+        ({"classifier_blocks": [1]}, r"classifier_blocks \(=\[1\]\) must have one number for each of"),
+        ({"lambda_low": 0.5}, r"lambda_low \(=0.5\) must lie between 0 and 0.025"),
+        ({"lambda_low": 0.0}, r"lambda_low \(=0.0\) must lie between 0 and 0.025"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(change, text):
+    with pytest.raises(ArgumentError, match=text):
+        dataclasses.replace(RECIPE.model, **change)
+
+
+def test_a_bundle_needs_the_data(run_folder, tmp_path):
+    with pytest.raises(ArgumentError, match="adaptive: name the training data with --data; typical rates are measured"):
+        export(run_folder, tmp_path / "a.spxm")
+
+
+def test_scenes_have_small_objects_over_large_ones_and_no_crowds(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (40, 30), (9, 8, 7)).save(tmp_path / "images" / "a.png")
+    large, small = [0, 0, 29, 0, 29, 29, 0, 29], [10, 10, 15, 10, 15, 15, 10, 15]
+    things = [
+        {"image_id": 1, "area": 25, "iscrowd": 0, "segmentation": [small]},
+        {"image_id": 1, "area": 900, "iscrowd": 0, "segmentation": [large]},
+        {"image_id": 1, "area": 10, "iscrowd": 1, "segmentation": {"counts": [0]}},
+    ]
+    content = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": things}
+    (tmp_path / "instances_train.json").write_text(json.dumps(content))
+    (scene,) = load_scenes(tmp_path)
+    assert scene.shape == (30, 40, 4)
+    assert scene[0, 0].tolist() == [9, 8, 7, 1]
+    assert (scene[12, 12, 3], scene[2, 2, 3], scene[2, 35, 3]) == (2, 1, 0)
+
+
+def test_scenes_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(ArgumentError, match=r"instances_train\.json does not exist; --data must name the folder above"):
+        load_scenes(tmp_path / "coco")
+
+
+def test_patches_of_scenes_and_photos():
+    photo, scene = np.full((40, 50, 3), 5, np.uint8), np.full((60, 40, 4), 7, np.uint8)
+    patches, objects = next(iter(ScenePatches([photo, scene, photo[:8]], 16, 32, 0)))
+    assert patches.shape == (16, 3, 32, 32)
+    assert objects.shape == (16, 32, 32)
+    of_scene = patches[:, 0, 0, 0] == 7
+    assert of_scene.any()
+    assert (~of_scene).any()
+    assert (objects[of_scene] == 7).all()
+    assert (objects[~of_scene] == 0).all()
+
+
+def test_pictures_smaller_than_patches_are_refused():
+    with pytest.raises(ArgumentError, match="no picture has 64 pixels a side; choose a smaller side of patches"):
+        ScenePatches([np.zeros((63, 90, 3), np.uint8)], 2, 64, 0)
