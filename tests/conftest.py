@@ -58,7 +58,31 @@ def training_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "coco" / "instances_train.json").write_text(json.dumps(content))
     photos = pa.table({"image": [_png(160, 144, i) for i in range(4)]})
     pq.write_table(photos, folder / "photos" / "train.parquet")
+    _write_scenes(folder / "scenes", ["cat", "dog"], polygons=False)
+    _write_scenes(folder / "more-scenes", ["tree", "puppy", "cat"], polygons=True)
     return folder
+
+
+def _write_scenes(folder: Path, classes: list[str], *, polygons: bool) -> None:
+    """Four scenes in COCO's form, each with an object of every class; category ids start at 5."""
+    (folder / "images").mkdir(parents=True)
+    images, annotations = [], []
+    for i in range(4):
+        (folder / "images" / f"{i}.png").write_bytes(_png(80 + 4 * i, 60, i))
+        images.append({"id": 10 + i, "file_name": f"{i}.png", "width": 80 + 4 * i, "height": 60})
+        for number, _ in enumerate(classes):
+            left, top, width, height = 4 + 20 * number, 6 + 3 * i, 24, 30
+            thing = {"id": len(annotations) + 1, "image_id": 10 + i, "category_id": 5 + number}
+            thing["bbox"] = [left, top, width, height]
+            if polygons:
+                thing["segmentation"] = [[left, top, left + width, top, left + width, top + height, left, top + height]]
+            annotations.append(thing)
+    parts = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 5 + i, "name": name} for i, name in enumerate(classes)],
+    }
+    (folder / "instances_train.json").write_text(json.dumps(parts))
 
 
 @pytest.fixture(scope="session")

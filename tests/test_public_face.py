@@ -23,8 +23,8 @@ from semapix.errors import (
 from semapix.stream import write
 from tests.pictures import picture
 
-PUBLIC = ["Head", "Label", "Labels", "SemapixError", "Stream", "encode", "label_space", "look"]
-PUBLIC += ["models", "open", "teach"]
+PUBLIC = ["Detection", "Detections", "Head", "Label", "Labels", "SemapixError", "Stream", "encode", "label_space"]
+PUBLIC += ["look", "models", "open", "teach"]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_installed_models_are_whole():
         bundle = Bundle(model["path"])
         assert model["bytes"] <= 8_000_000
         assert Path(model["path"]).with_suffix(".md").is_file(), "every shipped bundle has a model card"
-        assert [task["name"] for task in model["tasks"]] == ["coarse", "fine"]
+        assert [task["name"] for task in model["tasks"]][:2] == ["coarse", "fine"]
         for name in bundle.graph_names:
             assert bundle.graph(name)
         json.dumps(model)

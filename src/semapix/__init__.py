@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from semapix._stream import Stream, label_space, look, models, open
     from semapix._teach import teach
     from semapix.errors import SemapixError
-    from semapix.tasks import Head, Label, Labels
+    from semapix.tasks import Detection, Detections, Head, Label, Labels
 
 __all__ = [
+    "Detection",
+    "Detections",
     "Head",
     "Label",
     "Labels",
@@ -40,6 +42,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "Detection": "semapix.tasks",
+    "Detections": "semapix.tasks",
     "Head": "semapix.tasks",
     "Label": "semapix.tasks",
     "Labels": "semapix.tasks",

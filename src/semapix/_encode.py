@@ -51,7 +51,7 @@ def encode(
     highest quality that fits and the one of the next quality, cut to `max_bytes`; they are decoded, and the one with
     the smaller squared error is kept. It may be shorter than `max_bytes`. Sizes must rise with quality; that takes
     about five times as long as one quality does. The ICC profile is kept if there is room left for it, and so is the
-    EXIF block.
+    EXIF block. A codec without pixels keeps the highest quality that fits, and no ICC profile.
 
     `bpp`: the same in bits for each pixel of the picture.
 
@@ -86,12 +86,12 @@ def encode(
             return _steer_within(picture, bundle, code, budget, opened.rates, reach=bpp is not None)
         as_it_is = own is not None and quality is None
         found, layers = code(None if as_it_is else ((quality or QUALITY) - 1) / (QUALITIES - 1))
-        return _stream(picture, bundle, found, layers, _metadata(picture))
+        return _stream(picture, bundle, found, layers, _metadata(picture, bundle))
     if budget is not None:
         return _encode_within(picture, bundle, budget, variant, labels)
     quality = QUALITY if quality is None else index(quality)
     layers = opened.encode(picture.pixels, quality, variant, labels)
-    return _stream(picture, bundle, quality, layers, _metadata(picture))
+    return _stream(picture, bundle, quality, layers, _metadata(picture, bundle))
 
 
 def _check_rate(quality: int | None, max_bytes: int | None, bpp: float | None) -> None:
@@ -153,7 +153,7 @@ def _encode_within(
         else:
             exceeds = quality
     candidates = [files[fits]] if fits else []
-    if exceeds in files:
+    if exceeds in files and (codec.pixels or not fits):  # without a picture, a cut file lacks what machines read
         candidates.append(Stream(Reader(files[exceeds].to_bytes(max_bytes=max_bytes)), bundle))
     best = candidates[0] if len(candidates) == 1 else min(candidates, key=lambda file: _squared_error(file, picture))
     if not best.complete:
@@ -166,7 +166,7 @@ def _with_metadata(
 ) -> Stream:
     """A whole file, with those records of the metadata for which there is room left."""
     kept: dict[int, bytes] = {}
-    for kind, data in _metadata(picture).items():
+    for kind, data in _metadata(picture, bundle).items():
         larger = _stream(picture, bundle, quality, layers, {**kept, kind: data})
         if larger.bytes_total <= max_bytes:
             best, kept[kind] = larger, data
@@ -182,9 +182,10 @@ def _squared_error(file: Stream, picture: Picture) -> int:
     return total
 
 
-def _metadata(picture: Picture) -> dict[int, bytes]:
-    """The records to write, in the order of the file."""
-    return {kind: data for kind, data in ((ICC, picture.icc), (EXIF, picture.exif)) if data}
+def _metadata(picture: Picture, bundle: Bundle) -> dict[int, bytes]:
+    """The records to write, in the order of the file: none of what describes pixels that are not there."""
+    icc = picture.icc if CODECS[bundle.codec].pixels else None
+    return {kind: data for kind, data in ((ICC, icc), (EXIF, picture.exif)) if data}
 
 
 def _stream(picture: Picture, bundle: Bundle, quality: int, layers: Layers, metadata: dict[int, bytes]) -> Stream:

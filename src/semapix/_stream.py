@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semapix.bundle import Bundle, by_fingerprint, default_for, find, installed
-from semapix.codecs import CODECS, QUALITIES, Codec, Layers, PictureInfo, open_codec
-from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
+from semapix.codecs import CODECS, QUALITIES, Codec, DetectingCodec, Layers, PictureInfo, open_codec
+from semapix.errors import ArgumentError, BrokenBundle, CorruptLayer, TruncatedStream
 from semapix.files import atomic_write
 from semapix.imaging import MAX_SIDE
 from semapix.stream import EXIF, ICC, CutPoint, FrontHeader, LayerInfo, Reader, SourceLike
-from semapix.tasks import Head, Labels, Task, top_labels
+from semapix.tasks import CLASSIFY, Detections, Head, Labels, Task, top_labels
 
 __all__ = ["HeadLike", "ModelLike", "Stream", "choose_model", "label_space", "look", "models", "open"]
 
@@ -96,17 +96,44 @@ class Stream:
         `task`: one of the model's tasks, or of the head's; by default the finest, which for the shipped model is
         `fine`. `head`: labels of your own, in place of the model's; a head from `teach`, or the path of its file.
 
-        Reads the front header and the layers of the task, nothing else. Raises ArgumentError for an unknown task, or a
-        head of another model; BrokenHead; TruncatedStream when the file ends before the task's layers do.
+        Reads the front header and the layers of the task, nothing else. Raises ArgumentError for an unknown task, one
+        that finds objects (see `detect`), or a head of another model; BrokenHead; TruncatedStream when the file ends
+        before the task's layers do.
         """
         codec = self._open_codec()
         if head is None:
-            wanted = Task.find(codec.description["tasks"], task)
+            wanted = self.task(task)
+            if wanted.kind != CLASSIFY:
+                raise ArgumentError(
+                    f"task {wanted.name!r} finds objects, no labels of the picture; ask detect for them"
+                )
             return top_labels(wanted, codec.scores(self._fetch(wanted.layers), self._info, wanted.name), top)
         taught = head if isinstance(head, Head) else Head.load(head)
         taught.check(self.header.fingerprint)
         wanted = taught.find(task)
         return top_labels(wanted, taught.scores(wanted.name, self.machine_features(wanted.layers)), top)
+
+    def task(self, name: str | None = None) -> Task:
+        """A task of the model; the finest classification by default. Raises ArgumentError for an unknown name."""
+        return Task.find(self._open_codec().description["tasks"], name)
+
+    def detect(self, task: str = "detect", *, least: float = 0.3, top: int = 100) -> Detections:
+        """The objects in the picture, best first, with boxes in its pixels, and masks for tasks of the kind `segment`.
+
+        `least`: the lowest score, 0 to 1. `top`: how many objects at most. Reads the front header and the layers of the
+        task. Raises ArgumentError for an unknown task, one that finds no objects, or values out of range;
+        TruncatedStream when the file ends before the task's layers do.
+        """
+        if not 0 <= least <= 1 or top < 1:
+            raise ArgumentError(f"least (={least}) must lie between 0 and 1, and top (={top}) be 1 or more")
+        codec, wanted = self._open_codec(), self.task(task)
+        if wanted.kind == CLASSIFY:
+            raise ArgumentError(f"task {wanted.name!r} finds no objects, only labels of the picture; ask look for them")
+        if not isinstance(codec, DetectingCodec):
+            raise BrokenBundle(
+                f"{self.model.path}: states task {wanted.name!r}, and codec {codec.name} finds no objects"
+            )
+        return codec.detections(self._fetch(wanted.layers), self._info, wanted.name, least=least, top=top)
 
     def image(self, layers: int | None = None, *, decoder: str | None = None) -> Image.Image:
         """The picture, full size, RGB, from the first `layers` layers, all of which must be whole.
@@ -114,7 +141,8 @@ class Stream:
         By default from all that is there: of a last layer that is cut off inside, the sub-layers before the cut.
         `decoder`: of codec `adaptive`, `faithful` (nearest to the original; the default) or `vivid` (more texture).
         Raises ArgumentError for a decoder that the codec does not have, when `layers` is not between 1 and the number
-        of layers, TruncatedStream when the file ends before them, or before its first layer does.
+        of layers, TruncatedStream when the file ends before them, or before its first layer does; NoPixels for a codec
+        whose files hold no picture.
         """
         codec, everything = self._open_codec(), layers is None
         count = self._begun() if layers is None else self._count(layers)

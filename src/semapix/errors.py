@@ -9,6 +9,7 @@
         + TruncatedStream    they end before the layer that was asked for
         + ChecksumMismatch   a header, an index or a layer was changed
         + CorruptLayer       a layer's checksum holds, but its symbols do not decode
+      x NoPixels             a picture was asked of a codestream that holds none, only what machines read
       x ModelError           no bundle or head fits
         + UnknownModel       no installed bundle has this name or fingerprint
         + BrokenBundle       the file is no intact bundle
@@ -28,6 +29,7 @@ __all__ = [
     "CorruptLayer",
     "ImageError",
     "ModelError",
+    "NoPixels",
     "NotACodestream",
     "OutputError",
     "SemapixError",
@@ -72,6 +74,10 @@ class ChecksumMismatch(StreamError):
 
 class CorruptLayer(StreamError):
     """A layer's checksum holds, but its symbols do not decode."""
+
+
+class NoPixels(SemapixError):
+    """A picture was asked of a codestream that holds none, only what machines read."""
 
 
 class ModelError(SemapixError):

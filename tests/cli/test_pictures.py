@@ -142,7 +142,9 @@ def test_encode_refuses_an_unknown_codec_or_model_once_for_all_files(run, photo,
         (line,) = result.complaints
         return line
 
-    assert encode("--codec", "jpeg") == "semapix: no codec is called 'jpeg'; there are: scalable, adaptive, deepsic"
+    assert (
+        encode("--codec", "jpeg") == "semapix: no codec is called 'jpeg'; there are: scalable, adaptive, dicm, deepsic"
+    )
     none = "installed: none; or give the path of a .spxm file"
     assert encode("--model", "mine") == f"semapix: no model is called 'mine'; {none}"
     assert encode("--model", tmp_path / "mine.spxm") == f"semapix: {tmp_path / 'mine.spxm'}: no such bundle"

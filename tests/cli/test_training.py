@@ -59,7 +59,8 @@ def test_without_the_training_packages_one_line_says_how_to_get_them(run, monkey
 def test_export_needs_the_checkpoints(run, tmp_path):
     out = tmp_path / "a.spxm"
     result = run("export", tmp_path, "-o", out)
-    line = f"{tmp_path} has no checkpoint of a first stage (lfrnet.ckpt, or joint.ckpt); make it with: semapix train"
+    first = "lfrnet.ckpt, or classifier.ckpt, or selfsupervised.ckpt, or joint.ckpt"
+    line = f"{tmp_path} has no checkpoint of a first stage ({first}); make it with: semapix train"
     assert result == (2, "", f"semapix: {line}\n")
     (tmp_path / "lfrnet.ckpt").write_bytes(b"")
     result = run("export", tmp_path, "-o", out)

@@ -8,7 +8,7 @@ import pytest
 
 from semapix.bundle import Bundle
 from semapix.codecs import CODECS, Codec, Layers, PictureInfo
-from semapix.errors import ArgumentError, CorruptLayer, TruncatedStream
+from semapix.errors import ArgumentError, CorruptLayer, NoPixels, TruncatedStream
 from semapix.graphs import OnnxGraphs
 from tests.pictures import picture
 
@@ -39,6 +39,20 @@ def coding(request, tiny_bundles) -> Coding:
     return Coding(CODECS[name](bundle, OnnxGraphs(bundle)), variant)
 
 
+def decoded(coding, layers: Layers, info: PictureInfo) -> tuple[int, ...]:
+    """Decode all layers: the shape of the picture; of a codec without pixels, that which the picture would have."""
+    codec = coding.codec
+    if codec.pixels:
+        image = codec.image(layers, info)
+        assert image.dtype == np.uint8
+        return image.shape
+    with pytest.raises(NoPixels, match=r"carries no pixels, only what machines read: ask it with look, or "):
+        codec.image(layers, info)
+    for layer in range(len(layers)):
+        assert np.isfinite(codec.features(layers, info, layer + 1)).all()
+    return (info.height, info.width, 3)
+
+
 def leading(layers: Layers, count: int) -> Layers:
     machine = len(layers.machine)
     return replace(layers, machine=layers.machine[:count], signal=layers.signal[: max(0, count - machine)])
@@ -58,9 +72,7 @@ def test_every_prefix_decodes_to_a_whole_picture(coding, size, quality):
     layers = coding.encode(picture(width, height), quality)
     assert len(layers) == codec.layer_count(info)
     for count in range(1, len(layers) + 1):
-        image = codec.image(leading(layers, count), info)
-        assert image.shape == (height, width, 3)
-        assert image.dtype == np.uint8
+        assert decoded(coding, leading(layers, count), info) == (height, width, 3)
         assert np.isfinite(codec.features(layers, info, count)).all()
 
 
@@ -78,7 +90,8 @@ def test_the_last_layer_may_lack_sublayers_and_no_other_may(coding):
             looked += 1
         with pytest.raises(CorruptLayer, match=f"layer s{len(layers.machine) + number + 1} has "):
             codec.image(replace(layers, signal=[*layers.signal[:number], [*sublayers, b""]]), info)
-    assert looked == sum(map(len, layers.signal)) > len(layers.signal)
+    assert looked == sum(map(len, layers.signal))
+    assert looked > len(layers.signal) if codec.pixels else looked == 0
 
 
 def test_machine_layers_can_be_had_alone(coding):
@@ -110,6 +123,15 @@ def test_a_larger_picture_costs_machines_no_more(coding):
     assert sum(map(len, many)) <= 1.1 * sum(map(len, few)) + 4
 
 
+def test_a_codec_without_pixels_has_no_signal_layers(coding):
+    codec, info = coding.codec, coding.info(40, 40, 5)
+    layers = coding.encode(picture(40, 40), 5)
+    assert codec.pixels == bool(codec.layer_count(info) > codec.machine_layers or layers.signal)
+    if not codec.pixels:
+        with pytest.raises(CorruptLayer, match="is a signal layer"):
+            codec.features(replace(layers, signal=[[b""]]), info, 1)
+
+
 def test_garbage_in_a_layer_is_a_picture_or_a_typed_error(coding):
     info = coding.info(40, 40, 5)
     layers = coding.encode(picture(40, 40), 5)
@@ -123,7 +145,7 @@ def test_garbage_in_a_layer_is_a_picture_or_a_typed_error(coding):
         else:
             signal[number - len(machine)][0] = junk
         try:
-            outcomes.append(coding.codec.image(replace(layers, machine=machine, signal=signal), info).shape)
+            outcomes.append(decoded(coding, replace(layers, machine=machine, signal=signal), info))
         except CorruptLayer:
             outcomes.append(CorruptLayer)
     assert set(outcomes) <= {(40, 40, 3), CorruptLayer}
@@ -144,4 +166,4 @@ def test_errors_name_the_value_and_the_way_out(coding):
     with pytest.raises(ArgumentError, match="no task is called 'colour'; this model has: coarse, fine"):
         codec.scores(layers, info, "colour")
     with pytest.raises(TruncatedStream, match="holds 0 whole layers, 1 are needed"):
-        codec.image(Layers([], [], info.variant), info)
+        (codec.image if codec.pixels else codec.machine_features)(Layers([], [], info.variant), info)

@@ -93,5 +93,5 @@ def test_sizes_that_do_not_fit_are_refused(change, text):
 
 
 def test_an_unknown_system_is_named():
-    with pytest.raises(ArgumentError, match=r"x: system \(='best'\) must be one of: scalable, adaptive, deepsic"):
+    with pytest.raises(ArgumentError, match=r"x: system \(='best'\) must be one of: scalable, adaptive, dicm, deepsic"):
         recipe_from_dict({"system": "best"}, "x")

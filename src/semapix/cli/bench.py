@@ -525,6 +525,31 @@ def labels(
 
 
 @bench.command()
+def tasks(
+    dataset: DatasetPath,
+    out: Out,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="By default detect for objects, classify for labels.", show_default=False),
+    ] = None,
+    codecs: Codecs = None,
+    model: Model = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """Labels, objects and masks at each rate: of streams of features, and of pictures that other codecs decoded.
+
+    Example: semapix bench tasks --dataset DATA/voc -o results/tasks-voc
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.tasks import TasksProtocol, measure_tasks
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(TasksProtocol, "tasks", protocol, codecs=_split(codecs))
+    _end(measure_tasks(dataset, task, chosen, _run(out, processes, limit, model, _data(dataset))), out)
+
+
+@bench.command()
 def report(
     results: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories of results, or above them.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="The page.")],

@@ -87,7 +87,7 @@ def encode(
         str | None,
         typer.Option(
             metavar="CODEC",
-            help="The coding system: scalable, adaptive or deepsic. By default the model's, or scalable.",
+            help="The coding system: scalable, adaptive, dicm or deepsic. By default the model's, or scalable.",
             show_default=False,
         ),
     ] = None,
@@ -114,7 +114,8 @@ def encode(
 
     What machines read stands first and takes about 100 bytes (scalable), 10 (adaptive; deepsic, variant pre) or 500
     (post); --quality says what people get, or --bytes or --bpp what a file may take: then the ICC profile and the EXIF
-    block are kept only if there is room left.
+    block are kept only if there is room left. Files of codec dicm hold no picture: what machines read is all, and
+    --quality says how much of it.
 
     Example: semapix encode holiday/*.jpg -o coded/ --quality 7
 
@@ -196,7 +197,8 @@ def decode(
 ) -> None:
     """Decode .spix files to pictures, whole ones or any prefix of one.
 
-    A file that was cut short gives the picture of all whole layers and sub-layers that it holds, at full size.
+    A file that was cut short gives the picture of all whole layers and sub-layers that it holds, at full size. Files of
+    codec dicm hold no picture.
 
     Example: semapix decode photo.spix -o preview.png --layers 8
 

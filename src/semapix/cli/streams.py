@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from semapix.cli._batch import for_each
 from semapix.cli._console import say, say_json, table
 from semapix.cli._options import AsJson, File, Files, Force, Model
 from semapix.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from semapix import Stream
+    from semapix.tasks import Detections, Labels
 
 __all__ = ["cut", "info", "look"]
 
@@ -24,13 +28,31 @@ def look(
             show_default=False,
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, metavar="N", help="How many labels to show, best first.")] = 5,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="How many labels or objects to show, best first. By default 5 labels, 100 objects.",
+            show_default=False,
+        ),
+    ] = None,
+    least: Annotated[float, typer.Option(min=0, max=1, metavar="SCORE", help="Lowest score of objects.")] = 0.3,
     head: Annotated[
         Path | None,
         typer.Option(metavar="HEAD", help="Labels of your own: a file of `semapix teach` (.spxh).", show_default=False),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="OUT", help="Draw the answer over PHOTO.", show_default=False),
+    ] = None,
+    on: Annotated[
+        Path | None,
+        typer.Option("--on", metavar="PHOTO", help="The picture that the file was made of.", show_default=False),
+    ] = None,
     model: Model = None,
     as_json: AsJson = False,
+    force: Force = False,
 ) -> None:
     """Say what is in the pictures, from the first bytes of their files.
 
@@ -39,40 +61,58 @@ def look(
 
     Example: semapix look archive/*.spix --task coarse --top 1 --json
 
-    prints the most probable group for each file, as JSON.
+    prints the most probable group for each file, as JSON. Models of codec dicm also find objects: with --task detect or
+    segment JSON states boxes as left, top, right, bottom in pixels, and masks in COCO's run lengths.
     """
+    if (out is None) != (on is None):
+        raise ArgumentError("--out and --on belong together: where to draw, and over which picture")
+    if out is not None and len(files) > 1:
+        raise ArgumentError(f"--out (={out}) takes the answer of one file, not of {len(files)}")
+
     import semapix
     from semapix.bundle import find
-    from semapix.tasks import FOREIGN
+    from semapix.cli._answers import ask
+    from semapix.files import check_output
+    from semapix.imaging import check_ending
 
+    if out is not None:
+        check_ending(out)
+        check_output(out, force=force)
     bundle = None if model is None else find(model)
     taught = None if head is None else semapix.Head.load(head)
     answers: list[dict[str, Any]] = []
 
     def look_at_one(file: str) -> None:
         stream = semapix.open(file, bundle)
-        labels = stream.look(task, top, head=taught)
-        answer = {
-            "file": file,
-            "task": labels.task,
-            "labels": [{"name": label.name, "probability": label.probability} for label in labels],
-            "none_of_these": labels.none_of_these,
-            "bytes_read": stream.bytes_read,
-            "bytes_total": stream.bytes_total,
-        }
+        answer = ask(stream, task, top, least, taught)
+        if out is not None and on is not None:
+            _draw(stream, answer.found, on, out, force)
         if as_json:
-            answers.append(answer)
+            read = {"bytes_read": stream.bytes_read, "bytes_total": stream.bytes_total}
+            answers.append({"file": file, **answer.values, **read})
         else:
-            say(f"{file}  {labels.task}, {stream.bytes_read:,} / {stream.bytes_total:,} bytes read")
-            say(table([(label.name, f"{label.probability:.1%}") for label in labels]))
-            if labels.none_of_these is not None:
-                verdict = "likely none of these" if labels.none_of_these > FOREIGN else "none of these?"
-                say(f"  {verdict}  {labels.none_of_these:.0%} of known pictures fit better")
+            say(f"{file}  {answer.found.task}, {stream.bytes_read:,} / {stream.bytes_total:,} bytes read")
+            say("\n".join(answer.lines))
 
     status = for_each(files, look_at_one)
     if as_json:
         say_json(answers)
     raise typer.Exit(status)
+
+
+def _draw(stream: Stream, found: Labels | Detections, photo: Path, out: Path, force: bool) -> None:
+    """Draw an answer over the picture that its file was made of."""
+    from semapix.cli._overlay import overlay
+    from semapix.imaging import load, save
+
+    pixels = load(photo).pixels
+    size, wanted = (pixels.shape[1], pixels.shape[0]), (stream.header.width, stream.header.height)
+    if size != wanted:
+        raise ArgumentError(
+            f"{photo} has {size[0]}x{size[1]} pixels, the file was made of a picture of {wanted[0]}x{wanted[1]}; give "
+            "that one with --on"
+        )
+    save(overlay(pixels, found), out, force=force)
 
 
 def info(file: File, as_json: AsJson = False) -> None:

@@ -33,7 +33,8 @@ def train(
         str,
         typer.Option(
             metavar="STAGE",
-            help="Of scalable: lfrnet, then lcnet, and outer at any time. Of deepsic: joint, then semantics.",
+            help="Of scalable: lfrnet, then lcnet, and outer at any time. Of dicm: selfsupervised, compression, "
+            "tasks. Of deepsic: joint, then semantics.",
         ),
     ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe names.")],

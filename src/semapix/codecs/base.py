@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from semapix.codecs.steering import Steering
 from semapix.errors import ArgumentError, TruncatedStream
+from semapix.tasks import Detections
 
-__all__ = ["QUALITIES", "Codec", "Layers", "PictureInfo", "need_layers"]
+__all__ = ["QUALITIES", "Codec", "DetectingCodec", "Layers", "PictureInfo", "need_layers"]
 
 QUALITIES = 9
 """Quality goes from 1, the smallest file, to this, the best picture."""
@@ -63,6 +64,9 @@ class Codec(ABC):
 
     machine_layers: ClassVar[int]
     """How many machine layers its codestreams have."""
+
+    pixels: ClassVar[bool] = True
+    """Whether its codestreams hold a picture; otherwise `image` raises NoPixels, and there are no signal layers."""
 
     variants: ClassVar[tuple[str, ...]] = ()
     """Names of its variants, the default first; none where there is only one way to code."""
@@ -139,7 +143,7 @@ class Codec(ABC):
         """The picture, uint8 (H, W, 3), as far as layers and sub-layers tell; `decoder`: one of `decoders`.
 
         What a missing layer holds is predicted; the values of a missing sub-layer are taken at their means, given what
-        was decoded before it.
+        was decoded before it. Raises NoPixels where codestreams hold no picture.
         """
 
     @abstractmethod
@@ -170,6 +174,22 @@ class Codec(ABC):
     @abstractmethod
     def description(self) -> dict[str, Any]:
         """The manifest of the model."""
+
+
+class DetectingCodec(Codec):
+    """A codec that also finds objects. `least`: the lowest score, 0 to 1; `top`: how many objects at most."""
+
+    @abstractmethod
+    def detections(
+        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.3, top: int = 100
+    ) -> Detections:
+        """The objects that a task of the kind `detect` or `segment` finds, from the machine layers that it reads."""
+
+    @abstractmethod
+    def uncoded_detections(
+        self, pixels: NDArray[np.uint8], task: str, *, least: float = 0.3, top: int = 100
+    ) -> Detections:
+        """The same from features that were not coded; `pixels`: uint8 (H, W, 3)."""
 
 
 def need_layers(have: int, wanted: int) -> None:

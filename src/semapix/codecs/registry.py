@@ -8,14 +8,15 @@ from semapix.bundle import Bundle
 from semapix.codecs.adaptive import Adaptive
 from semapix.codecs.base import Codec
 from semapix.codecs.deepsic import Deepsic
+from semapix.codecs.dicm import Dicm
 from semapix.codecs.scalable import Scalable
 from semapix.errors import BrokenBundle
 from semapix.graphs import OnnxGraphs
 
 __all__ = ["CODECS", "open_codec"]
 
-CODECS: dict[str, type[Scalable] | type[Adaptive] | type[Deepsic]] = {
-    codec.name: codec for codec in (Scalable, Adaptive, Deepsic)
+CODECS: dict[str, type[Scalable] | type[Adaptive] | type[Dicm] | type[Deepsic]] = {
+    codec.name: codec for codec in (Scalable, Adaptive, Dicm, Deepsic)
 }
 """The systems of this release, by name."""
 

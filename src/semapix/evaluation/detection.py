@@ -6,12 +6,10 @@ of classes, and for `ap` of the overlaps 0.50, 0.55 to 0.95. At most 100 results
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,21 +17,25 @@ from numpy.typing import NDArray
 
 from semapix.errors import ArgumentError
 from semapix.evaluation._extra import extra
+from semapix.tasks import check_entry, read_annotations
 
 __all__ = ["AveragePrecision", "average_precision", "rle"]
 
 _RESULTS = 100  # of a picture and a class
 _EVERYTHING = 1e10  # an area in pixels that no object has
-_PARTS = ("images", "annotations", "categories")
 _OUTLINE = {"box": "bbox", "mask": "segmentation"}
 
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """0 to 1, or NaN when the truth holds no object. `ap`: over overlaps 0.50 to 0.95. `ap50`: at overlap 0.50."""
+    """0 to 1, or NaN when the truth holds no object. `ap`: over overlaps 0.50 to 0.95. `ap50`: at overlap 0.50.
+
+    `ar`: average recall, the mean over overlaps and classes of the highest recall that the results reach.
+    """
 
     ap: float
     ap50: float
+    ar: float
 
 
 def rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
@@ -69,10 +71,10 @@ def average_precision(
     outline = _OUTLINE.get(kind)
     if outline is None:
         raise ArgumentError(f"kind (={kind!r}) must be one of {', '.join(_OUTLINE)}")
-    known, name = _read(truth)
+    known, name = read_annotations(truth)
     sizes = _sizes(known, images, name)
     for number, entry in enumerate(known["annotations"]):
-        _need(entry, ["image_id", "category_id", outline], f"{name}: annotation {number}")
+        check_entry(entry, ["image_id", "category_id", outline], f"{name}: annotation {number}")
     _check(results, known, [outline] if class_agnostic else ["category_id", outline], name)
 
     categories = [{"id": 1}] if class_agnostic else [{"id": entry["id"]} for entry in known["categories"]]
@@ -92,7 +94,7 @@ def average_precision(
     judge.evaluate()
     judge.accumulate()
     precision = np.asarray(judge.eval["precision"])  # (overlaps, recalls, classes, areas, limits)
-    return AveragePrecision(_mean(precision), _mean(precision[:1]))
+    return AveragePrecision(_mean(precision), _mean(precision[:1]), _mean(np.asarray(judge.eval["recall"])))
 
 
 def _say_nothing(*_: object) -> None:
@@ -105,29 +107,10 @@ def _mean(precision: NDArray[np.float64]) -> float:
     return float(present.mean()) if present.size else math.nan
 
 
-def _read(truth: str | PathLike[str] | Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-    """The annotations, and a name for messages."""
-    if isinstance(truth, Mapping):
-        content, name = truth, "the truth"
-    else:
-        path = Path(truth)
-        name = str(path)
-        if not path.is_file():
-            raise ArgumentError(f"{path} does not exist; the truth is a JSON file of COCO-style annotations")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ArgumentError(f"{path} is no JSON ({error})") from None
-    for part in _PARTS:
-        if not isinstance(content, Mapping) or not isinstance(content.get(part), list):
-            raise ArgumentError(f"{name}: has no list of {part}, so these are no COCO-style annotations")
-    return content, name
-
-
 def _sizes(known: Mapping[str, Any], images: Collection[int] | None, name: str) -> dict[int, tuple[int, int]]:
     """Width and height of the pictures that count, by their ids."""
     for number, entry in enumerate(known["images"]):
-        _need(entry, ["id", "width", "height"], f"{name}: image {number}")
+        check_entry(entry, ["id", "width", "height"], f"{name}: image {number}")
     sizes = {entry["id"]: (entry["width"], entry["height"]) for entry in known["images"]}
     if images is None:
         return sizes
@@ -137,19 +120,13 @@ def _sizes(known: Mapping[str, Any], images: Collection[int] | None, name: str) 
     return {image: sizes[image] for image in sizes if image in images}
 
 
-def _need(entry: Mapping[str, Any], keys: Sequence[str], what: str) -> None:
-    for key in keys:
-        if key not in entry:
-            raise ArgumentError(f"{what} has no {key}; it has {', '.join(entry)}")
-
-
 def _check(results: Sequence[Mapping[str, Any]], known: Mapping[str, Any], keys: Sequence[str], name: str) -> None:
     """Raises ArgumentError for a result that is incomplete, or speaks of what the truth has not."""
     pictures = {entry["id"] for entry in known["images"]}
     classes = {entry["id"] for entry in known["categories"]}
     for number, entry in enumerate(results):
         what = f"result {number}"
-        _need(entry, ["image_id", "score", *keys], what)
+        check_entry(entry, ["image_id", "score", *keys], what)
         if not math.isfinite(entry["score"]):
             raise ArgumentError(f"{what}: score (={entry['score']}) must be finite")
         if entry["image_id"] not in pictures:

@@ -13,7 +13,10 @@ from semapix.errors import ArgumentError
 from semapix.tasks.calibration import probabilities
 from semapix.tasks.novelty import none_of_these
 
-__all__ = ["Label", "Labels", "Task", "top_labels"]
+__all__ = ["CLASSIFY", "Label", "Labels", "Task", "top_labels"]
+
+CLASSIFY = "classify"
+"""The kind of tasks that say what a picture is; as the name of a task, the finest of them."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,21 @@ class Task:
     head: str
     temperature: float
     evidence: list[float] | None = None
+    kind: str = CLASSIFY
 
     @classmethod
     def find(cls, tasks: Sequence[Mapping[str, Any]], name: str | None = None, whose: str = "this model") -> Task:
-        """The task called `name`, or, if None, the finest: the last of those that read the most layers.
+        """The task called `name`, or, for None and `classify`, the finest classification: the last of those that read
+        the most layers.
 
         Raises ArgumentError, listing the names that there are; `whose`: what the tasks belong to, for the message.
         """
-        if name is None:
-            return cls(**max(reversed(tasks), key=lambda task: int(task["layers"])))
         for task in tasks:
             if task["name"] == name:
                 return cls(**task)
+        if name in (None, CLASSIFY):
+            finest = [task for task in tasks if task.get("kind", CLASSIFY) == CLASSIFY]
+            return cls(**max(reversed(finest), key=lambda task: int(task["layers"])))
         names = ", ".join(task["name"] for task in tasks)
         raise ArgumentError(f"no task is called {name!r}; {whose} has: {names}")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Views", "mixed", "random_view", "squeeze"]
+__all__ = ["Views", "blur", "cut", "mixed", "random_view", "recolour", "squeeze"]
 
 
 def squeeze(pictures: Tensor, side: int) -> Tensor:
@@ -50,26 +50,43 @@ def random_view(pictures: Tensor, side: int, views: Views, generator: torch.Gene
     scale_x = (area.sqrt() * ratio).clamp(max=1.0)
     scale_y = (area.sqrt() / ratio).clamp(max=1.0)
     mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    affine = torch.zeros(batch, 2, 3, device=device)
-    affine[:, 0, 0] = scale_x * mirror
-    affine[:, 1, 1] = scale_y
-    affine[:, 0, 2] = uniform(-1, 1) * (1 - scale_x)
-    affine[:, 1, 2] = uniform(-1, 1) * (1 - scale_y)
+    centre = (uniform(-1, 1) * (1 - scale_x), uniform(-1, 1) * (1 - scale_y))
+    view = cut(pictures, centre, (scale_x, scale_y), mirror, side)
+    view = blur(view, uniform(-0.6, 0.6).clamp(min=0))
+    brightness, contrast, saturation = (uniform(1 - jitter, 1 + jitter) for _ in range(3))
+    return recolour(view, brightness, contrast, saturation)
+
+
+def cut(
+    pictures: Tensor, centre: tuple[Tensor, Tensor], scale: tuple[Tensor, Tensor], mirror: Tensor, side: int
+) -> Tensor:
+    """Part of each picture (B, 3, H, W) as (B, 3, side, side); edges are mirrored outwards.
+
+    `centre`: x and y, (B,) each, -1 and 1 being the picture's edges. `scale`: width and height as shares of the
+    picture's. `mirror`: -1 to swap left and right, else 1.
+    """
+    batch = len(pictures)
+    affine = torch.zeros(batch, 2, 3, device=pictures.device)
+    affine[:, 0, 0] = scale[0] * mirror
+    affine[:, 1, 1] = scale[1]
+    affine[:, 0, 2], affine[:, 1, 2] = centre
     grid = functional.affine_grid(affine, [batch, 3, side, side], align_corners=False)
-    view = functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
+
+def blur(view: Tensor, share: Tensor) -> Tensor:
+    """Move each picture (B, 3, H, W) by a share (B,), 0 to 1, towards the mean of 3x3 pixels."""
     blurred = functional.avg_pool2d(view, 3, stride=1, padding=1, count_include_pad=False)
-    share = (uniform(-0.6, 0.6)).clamp(min=0).view(-1, 1, 1, 1)
-    view = view + share * (blurred - view)
+    return view + share.view(-1, 1, 1, 1) * (blurred - view)
 
-    brightness = uniform(1 - jitter, 1 + jitter).view(-1, 1, 1, 1)
-    contrast = uniform(1 - jitter, 1 + jitter).view(-1, 1, 1, 1)
-    saturation = uniform(1 - jitter, 1 + jitter).view(-1, 1, 1, 1)
-    view = view * brightness
+
+def recolour(view: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
+    """Multiply brightness, contrast and saturation of each picture (B, 3, H, W), 0 to 255, by factors (B,)."""
+    view = view * brightness.view(-1, 1, 1, 1)
     mean = view.mean(dim=(1, 2, 3), keepdim=True)
-    view = mean + contrast * (view - mean)
+    view = mean + contrast.view(-1, 1, 1, 1) * (view - mean)
     grey = view.mean(dim=1, keepdim=True)
-    return (grey + saturation * (view - grey)).clamp(0, 255)
+    return (grey + saturation.view(-1, 1, 1, 1) * (view - grey)).clamp(0, 255)
 
 
 def mixed(pictures: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, float]:

@@ -25,6 +25,7 @@ from semapix.errors import ArgumentError
 __all__ = [
     "Batches",
     "LabelledPictures",
+    "Numbered",
     "Patches",
     "Together",
     "load_labelled",
@@ -147,6 +148,21 @@ class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             for start in range(0, len(chosen) - self._batch + 1, self._batch):
                 index = torch.from_numpy(chosen[start : start + self._batch])
                 yield self._pictures[index], self._coarse[index], self._fine[index]
+
+
+class Numbered(IterableDataset[tuple[Tensor, Tensor]]):
+    """An endless row of random batches of pictures, uint8 (B, 3, S, S), each with its number; every pass shows all."""
+
+    def __init__(self, pictures: NDArray[np.uint8], batch: int, seed: int) -> None:
+        self._pictures, self._batch, self._seed = torch.from_numpy(pictures), min(batch, len(pictures)), seed
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        rng = own_random(self._seed)
+        while True:
+            order = torch.from_numpy(rng.permutation(len(self._pictures)))
+            for start in range(0, len(order) - self._batch + 1, self._batch):
+                index = order[start : start + self._batch]
+                yield self._pictures[index], index
 
 
 def load_photos(folder: Path) -> list[NDArray[np.uint8]]:

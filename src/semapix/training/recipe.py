@@ -11,15 +11,21 @@ import yaml
 from semapix.errors import ArgumentError
 from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.deepsic.recipe import DeepsicRecipe
+from semapix.training.dicm.recipe import DicmRecipe
 from semapix.training.scalable.recipe import ScalableRecipe
 from semapix.training.sections import build_recipe
 
 __all__ = ["Recipe", "load_recipe", "recipe_from_dict", "recipe_names"]
 
-Recipe: TypeAlias = ScalableRecipe | AdaptiveRecipe | DeepsicRecipe
+Recipe: TypeAlias = ScalableRecipe | AdaptiveRecipe | DicmRecipe | DeepsicRecipe
 """A recipe of any system. All have `name`, that of the file, and `system`; other fields are sections of the file."""
 
-_KINDS: dict[str, type[Recipe]] = {"scalable": ScalableRecipe, "adaptive": AdaptiveRecipe, "deepsic": DeepsicRecipe}
+_KINDS: dict[str, type[Recipe]] = {
+    "scalable": ScalableRecipe,
+    "adaptive": AdaptiveRecipe,
+    "dicm": DicmRecipe,
+    "deepsic": DeepsicRecipe,
+}
 
 
 def recipe_names() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from semapix.errors import ArgumentError
 from semapix.training.adaptive.system import AdaptiveSystem
 from semapix.training.deepsic.system import DeepsicSystem
+from semapix.training.dicm.system import DicmSystem
 from semapix.training.scalable.system import ScalableSystem
 from semapix.training.system import System
 
@@ -13,6 +14,7 @@ __all__ = ["SYSTEMS", "system_of"]
 SYSTEMS: dict[str, System] = {
     "scalable": ScalableSystem(),
     "adaptive": AdaptiveSystem(),
+    "dicm": DicmSystem(),
     "deepsic": DeepsicSystem(),
 }
 """The systems of this release, by name."""

@@ -27,6 +27,7 @@ from semapix.evaluation.runner import Failure, Job, Row, run_jobs
 from semapix.evaluation.tested import Tested, choose
 from semapix.imaging import load
 from semapix.tasks import (
+    CLASSIFY,
     FOREIGN,
     Task,
     evidence,
@@ -83,7 +84,9 @@ class _Rows:
         self.bundle = bundle
         self._layers = CODECS[bundle.codec].machine_layers
         self.tasks = {
-            task["name"]: Task.find(bundle.manifest["tasks"], task["name"]) for task in bundle.manifest["tasks"]
+            task["name"]: found
+            for task in bundle.manifest["tasks"]
+            if (found := Task.find(bundle.manifest["tasks"], task["name"])).kind == CLASSIFY
         }
         self._training, self._held_out = labelled(load_recipe(protocol.recipe).data, data)
         self._known: dict[str, list[Row]] = {}

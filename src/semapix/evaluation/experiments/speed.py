@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import semapix
+from semapix.bundle import Bundle
+from semapix.codecs import CODECS
 from semapix.errors import SemapixError
 from semapix.evaluation.datasets import TestPicture, open_dataset
 from semapix.evaluation.experiments._run import Run, bundles_of
@@ -26,6 +29,7 @@ from semapix.evaluation.records import Record, Table
 from semapix.evaluation.reference import REFERENCES
 from semapix.evaluation.tested import Tested, choose, encode_own
 from semapix.imaging import load
+from semapix.tasks import CLASSIFY
 
 __all__ = ["SpeedProtocol", "measure_speed"]
 
@@ -180,15 +184,20 @@ def _works(codec: Tested, pixels: NDArray[np.uint8], folder: Path) -> dict[str, 
         }
     file = folder / f"{codec.name.replace(':', '-')}.spix"
     encode_own(codec, setting, pixels).save(file)
-    looks = {
-        f"look, {task['name']}": lambda name=task["name"]: semapix.open(file, bundle).look(name)
-        for task in bundle.manifest["tasks"]
-    }
-    return {
+    calls: dict[str, Callable[[], object]] = {
         "encode": lambda: encode_own(codec, setting, pixels),
-        "decode": lambda: semapix.open(file, bundle).image(decoder=codec.options.decoder),
-        **looks,
     }
+    if CODECS[bundle.codec].pixels:
+        calls["decode"] = lambda: semapix.open(file, bundle).image(decoder=codec.options.decoder)
+    for task in bundle.manifest["tasks"]:
+        calls[f"look, {task['name']}"] = partial(_ask, file, bundle, task["name"])
+    return calls
+
+
+def _ask(file: Path, bundle: Bundle, task: str) -> object:
+    """The answer to a task, whatever its kind."""
+    stream = semapix.open(file, bundle)
+    return stream.look(task) if stream.task(task).kind == CLASSIFY else stream.detect(task)
 
 
 def _commands(pictures: Sequence[TestPicture], codec: Tested, protocol: SpeedProtocol) -> list[_Command]:
@@ -204,8 +213,9 @@ def _commands(pictures: Sequence[TestPicture], codec: Tested, protocol: SpeedPro
             Image.fromarray(mosaic(pictures, size)).save(folder / f"{which}.png")
         large = f"{max(protocol.megapixels):g} megapixels"
         found.append(_run("encode", large, folder / "large.png", "-o", folder / "large.spix", *chosen, *model))
-        decoded = folder / "large-decoded.png"
-        found.append(_run("decode", large, folder / "large.spix", "-o", decoded, *decoder, *model))
+        if codec.bundle is not None and CODECS[codec.bundle.codec].pixels:
+            decoded = folder / "large-decoded.png"
+            found.append(_run("decode", large, folder / "large.spix", "-o", decoded, *decoder, *model))
         _run("encode", "", folder / "small.png", "-o", folder / "small.spix", *model)
         content = (folder / "small.spix").read_bytes()
         for number in range(max(protocol.files)):

@@ -13,22 +13,11 @@ from torch import Tensor, nn
 
 from semapix.training.entropy import LatentCoder, Rates
 from semapix.training.precision import in_float32
+from semapix.training.residual import ResidualBlock
 
-__all__ = ["PredictionUnit", "RafcUnit", "ResidualBlock"]
+__all__ = ["PredictionUnit", "RafcUnit"]
 
 _ATTENTION_WINDOW = 16
-
-
-class ResidualBlock(nn.Module):
-    """f(x) = conv(relu(conv(x))) + x."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(torch.relu(self.first(x)))
 
 
 class NonLocal(nn.Module):

@@ -1,0 +1,66 @@
+"""The tables of a DICM model: those of its latents, and those of each channel of its hyper-latent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semapix.codecs import QUALITIES
+from semapix.coding import LEVELS, LatentModel, TableBank, gaussian_counts
+from semapix.training.augment import squeeze
+from semapix.training.dicm.model import TrainedDicm
+from semapix.training.fitted_tables import Recorder, fitted_counts
+from semapix.training.normalise import normalise
+from semapix.training.splits import labelled, middles, photos
+
+__all__ = ["fit_tables"]
+
+_MOST_TABLES = 256 - LEVELS  # of hyper-latents: the number of a table takes one byte
+_LABELLED = 900
+_PHOTOS = 120
+_SIDE = 256  # of the middles of photos
+_BATCH = 16
+
+
+@torch.inference_mode()
+def fit_tables(trained: TrainedDicm, data: Path) -> tuple[LatentModel, list[NDArray[np.int32]]]:
+    """The entropy model of a trained one with tables counted on training pictures, and these tables.
+
+    `data`: where the data sets of the recipe are. Tables 0 to 63 are those of latents, by their scales; behind them
+    each channel of the hyper-latent has one for every few qualities, for as many as there is room for.
+    """
+    coder, gaussian = trained.compression.coder.export(), gaussian_counts()
+    channels = coder.hyper_levels.shape[1]
+    shares = min(QUALITIES, _MOST_TABLES // channels)  # of the qualities that share a table
+    share = np.arange(QUALITIES) * shares // QUALITIES
+    middle = [int(np.flatnonzero(share == number)[(share == number).sum() // 2]) for number in range(shares)]
+    before = [*gaussian, *(gaussian[level] for quality in middle for level in coder.hyper_levels[quality])]
+    own = LEVELS + share[:, None] * channels + np.arange(channels)
+    coder = replace(coder, hyper_levels=own.astype(np.uint8))
+
+    section, model = trained.recipe.data, trained.recipe.model
+    training, _ = labelled(section, data)
+    chosen = training.take(np.random.default_rng(0).permutation(len(training))[:_LABELLED])
+    everything, _ = photos(section, data)
+    side = min(_SIDE, *(min(photo.shape[:2]) // model.multiple * model.multiple for photo in everything))
+    recorder = Recorder(TableBank(before))
+    glances = squeeze(torch.from_numpy(chosen.pictures).float(), model.glance_side)
+    for pictures in (glances, middles(everything[:_PHOTOS], side).tensors[0]):
+        for start in range(0, len(pictures), _BATCH):
+            _record(trained, coder, recorder, pictures[start : start + _BATCH], start)
+    latents = fitted_counts(before[:LEVELS], recorder.counts[:LEVELS], symmetric=True)
+    return coder, latents + fitted_counts(before[LEVELS:], recorder.counts[LEVELS:], symmetric=False)
+
+
+def _record(trained: TrainedDicm, coder: LatentModel, recorder: Recorder, pictures: Tensor, first: int) -> None:
+    """Count the symbols of pictures, each at the next quality."""
+    level = (torch.arange(len(pictures)) + first) % QUALITIES
+    gain = trained.compression.gain[level].exp()[:, :, None, None]
+    latent, hyper = trained.compression.analyse(trained.extractor(normalise(pictures.float())), gain)
+    for values, above, quality in zip(latent.numpy(), hyper.numpy(), level.tolist(), strict=True):
+        coder.encode([recorder], values, above, quality)  # type: ignore[list-item]
