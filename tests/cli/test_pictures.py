@@ -403,8 +403,8 @@ def test_encode_and_decode_take_what_steers(run, photo, tiny_bundles, tmp_path):
     boxes = [(0, 0, 16, 16), (32, 8, 8, 8)]
     wanted = semapix.encode(photo, quality=4, model=model, quality_map=tmp_path / "map.png", regions=boxes)
     assert out.read_bytes() == wanted.to_bytes()
-    rate = 8 * wanted.bytes_total / 960
-    result = run("encode", photo, "-o", out, "--model", model, "--bpp", rate, "--strategy", "uniform", "--force")
+    budget = wanted.bytes_total
+    result = run("encode", photo, "-o", out, "--model", model, "--bytes", budget, "--strategy", "uniform", "--force")
     assert (result.status, result.err) == (0, "")
     assert out.stat().st_size <= wanted.bytes_total
     assert ", quality " in result.out

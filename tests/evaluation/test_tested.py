@@ -28,7 +28,7 @@ def test_a_model_stands_for_the_codec(tiny_bundle):
 
 
 def test_unknown_names_list_what_there_is():
-    with pytest.raises(ArgumentError, match=r"called 'jpg'.*there are: scalable, adaptive, deepsic, jpeg, "):
+    with pytest.raises(ArgumentError, match=r"called 'jpg'.*there are: scalable, adaptive, dicm, deepsic, jpeg, "):
         choose(["jpg"], {})
     with pytest.raises(ArgumentError, match="two codecs are called jpeg"):
         choose(["jpeg", "jpeg"], {})

@@ -10,7 +10,7 @@ import typer
 
 from semapix.cli._console import say, table
 from semapix.cli._options import Force, Model
-from semapix.errors import OutputError
+from semapix.errors import ArgumentError, OutputError
 
 if TYPE_CHECKING:
     from semapix.bundle import Bundle
@@ -42,6 +42,7 @@ def demo(
     import semapix
     from semapix._stream import choose_model
     from semapix.cli._poster import Panel, draw
+    from semapix.codecs import CODECS
     from semapix.files import check_output
     from semapix.imaging import save
 
@@ -51,6 +52,8 @@ def demo(
         raise OutputError(f"{out}: cannot become a directory ({error.strerror})") from None
     coded, shown = (check_output(out / name, force=force) for name in ("lighthouse.spix", "demo.png"))
     bundle = choose_model(None, model)
+    if not CODECS[bundle.codec].pixels:
+        raise ArgumentError(f"model {bundle.name} keeps no pixels, which the demonstration shows; name another model")
     photo = Path(str(resources.files("semapix"))) / "assets" / _PHOTO
 
     semapix.encode(photo, model=bundle).save(coded, force=force)

@@ -89,7 +89,7 @@ def test_bits_stand_at_their_blocks(tiny_bundles):
     with counted_information(each=True) as information:
         semapix.encode(flat, quality=9, model=tiny_bundles["adaptive"], strategy="uniform").image()
     bits = bits_of_blocks(information.each, 8, 8)
-    assert bits[:, 5:].std() > 10 * bits[:, :3].std()  # two steps of training make noise no dearer, but uneven
+    assert bits[:, 5:].std() > 3 * bits[:, :3].std()  # two steps of training make noise no dearer, but uneven
 
 
 def test_strategies_are_shown_at_equal_bytes(adaptive_run, photos, between, tmp_path):
