@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.codecs import MAP_STEPS, QUALITIES
-from semapix.training.adaptive.nets.transform import ConditionedBlock, ConvBlock, FeatureTransform, Gdn
+from semapix.training.adaptive.nets.transform import SLOPE, ConditionedBlock, FeatureTransform, Gdn
 from semapix.training.adaptive.recipe import AdaptiveModel
+from semapix.training.conv_block import ConvBlock, principal_components
 from semapix.training.entropy import LatentCoder, Rates
 from semapix.training.precision import in_float32
 
@@ -102,7 +103,7 @@ class Encoder(nn.Module):
             channels = width
         self.norms = nn.ModuleList(Gdn(width) if model.gdn else nn.Identity() for width in model.widths)
         self.blocks = nn.ModuleList(
-            nn.Sequential(*(ConvBlock(width, width) for _ in range(count)))
+            nn.Sequential(*(ConvBlock(width, width, SLOPE) for _ in range(count)))
             for width, count in zip(model.widths, model.blocks, strict=True)
         )
         self.transforms = nn.ModuleList(
@@ -149,7 +150,7 @@ class Decoder(nn.Module):
             for _ in range(model.deep_blocks)
         )
         self.blocks = nn.ModuleList(
-            nn.Sequential(*(ConvBlock(width, width) for _ in range(count)))
+            nn.Sequential(*(ConvBlock(width, width, SLOPE) for _ in range(count)))
             for width, count in zip(widths, model.blocks[::-1], strict=True)
         )
         self.changes = nn.ModuleList(
@@ -262,7 +263,7 @@ class AdaptiveNetwork(nn.Module):
             side = 2 if number else 1
             blocks = functional.pixel_unshuffle(x, side) if number else x
             rows = min(int(change.out_channels), blocks.shape[1])
-            components = _principal_components(blocks, rows)
+            components = principal_components(blocks, rows)
             taps = components.view(rows, x.shape[1], side, side)
             inside = slice(middle, middle + side)
             change.weight.zero_()
@@ -284,10 +285,3 @@ class AdaptiveNetwork(nn.Module):
         _silent(decoder.enter)
         decoder.inverse_gain.copy_(steps.log()[:, None].expand_as(decoder.inverse_gain))
         encoder.gain.copy_(-decoder.inverse_gain)
-
-
-def _principal_components(x: Tensor, count: int) -> Tensor:
-    """The first `count` principal directions of the channels of (N, C, H, W), as rows (count, C)."""
-    samples = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).double()
-    _, vectors = torch.linalg.eigh(samples.T @ samples)
-    return vectors.flip(1)[:, :count].T.float()

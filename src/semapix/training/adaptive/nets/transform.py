@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ConditionedBlock", "ConvBlock", "FeatureTransform", "Gdn"]
+__all__ = ["SLOPE", "ConditionedBlock", "FeatureTransform", "Gdn"]
 
-_SLOPE = 0.2
+SLOPE = 0.2
+"""Of the leaky ReLUs within residual blocks."""
 _NEAR_ZERO = 1e-5  # of weights that count by their magnitude, whose gradient at zero is zero
 
 
@@ -31,21 +32,6 @@ class FeatureTransform(nn.Module):
         return torch.addcmul(x + shift, x, scale)
 
 
-class ConvBlock(nn.Module):
-    """Two 3x3 convolutions around a residual path: (B, C, H, W) to the same. Starts as the identity."""
-
-    def __init__(self, channels: int, inner: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, inner, 3, padding=1)
-        self.second = nn.Conv2d(inner, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        assert self.second.bias is not None
-        nn.init.zeros_(self.second.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(functional.leaky_relu(self.first(x), _SLOPE))
-
-
 class ConditionedBlock(nn.Module):
     """SFTResblk: a residual path of two feature transforms, each before a 3x3 convolution. Starts as the identity."""
 
@@ -60,8 +46,8 @@ class ConditionedBlock(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        y = self.first(functional.leaky_relu(self.before(x, condition), _SLOPE))
-        y = self.second(functional.leaky_relu(self.between(y, condition), _SLOPE))
+        y = self.first(functional.leaky_relu(self.before(x, condition), SLOPE))
+        y = self.second(functional.leaky_relu(self.between(y, condition), SLOPE))
         return x + y
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from semapix.training.conv_block import ConvBlock, principal_components
 from semapix.training.entropy import LatentCoder
 from semapix.training.precision import in_float32
 from semapix.training.scalable.recipe import ScalableModel
@@ -27,26 +28,7 @@ OUTER_STRIDE = 8
 """Side in pixels of the block that a latent position stands for."""
 
 
-class ConvBlock(nn.Module):
-    """Two 3x3 convolutions: (B, C, H, W) to the same, with `inner` channels between. Starts as the identity."""
-
-    def __init__(self, channels: int, inner: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, inner, 3, padding=1)
-        self.second = nn.Conv2d(inner, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        assert self.second.bias is not None
-        nn.init.zeros_(self.second.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(functional.leaky_relu(self.first(x), 0.1))
-
-
-def _principal_components(x: Tensor, count: int) -> Tensor:
-    """The first `count` principal directions of the channels of (N, C, H, W), as rows (count, C)."""
-    samples = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).double()
-    _, vectors = torch.linalg.eigh(samples.T @ samples)
-    return vectors.flip(1)[:, :count].T.float()
+_SLOPE = 0.1
 
 
 class OuterUnit(nn.Module):
@@ -64,7 +46,7 @@ class OuterUnit(nn.Module):
 
         def blocks(side: int) -> nn.Sequential:
             return nn.Sequential(
-                *(ConvBlock(channels, model.outer_inner[side]) for _ in range(model.outer_blocks[side]))
+                *(ConvBlock(channels, model.outer_inner[side], _SLOPE) for _ in range(model.outer_blocks[side]))
             )
 
         self.analysis_in = nn.Conv2d(2 * pixels, channels, 1)
@@ -99,7 +81,7 @@ class OuterUnit(nn.Module):
         transpose. A short training gains much.
         """
         channels, latents = self.analysis_out.in_channels, self.analysis_out.out_channels
-        components = _principal_components(functional.pixel_unshuffle(residuals, OUTER_STRIDE), channels)
+        components = principal_components(functional.pixel_unshuffle(residuals, OUTER_STRIDE), channels)
         self.analysis_in.weight.zero_()
         self.analysis_in.weight[:, : components.shape[1], 0, 0] = components
         self.synthesis_out.weight[:, :, 0, 0] = components.T

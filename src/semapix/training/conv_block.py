@@ -1,0 +1,35 @@
+"""What analysis and synthesis transforms are made of: residual blocks, and where their weights start from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["ConvBlock", "principal_components"]
+
+
+class ConvBlock(nn.Module):
+    """Two 3x3 convolutions: (B, C, H, W) to the same, with `inner` channels between. Starts as the identity.
+
+    `slope`: of the leaky ReLU between them.
+    """
+
+    def __init__(self, channels: int, inner: int, slope: float) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, inner, 3, padding=1)
+        self.second = nn.Conv2d(inner, channels, 3, padding=1)
+        self.slope = slope
+        nn.init.zeros_(self.second.weight)
+        assert self.second.bias is not None
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(functional.leaky_relu(self.first(x), self.slope))
+
+
+def principal_components(x: Tensor, count: int) -> Tensor:
+    """The first `count` principal directions of the channels of (N, C, H, W), as rows (count, C)."""
+    samples = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).double()
+    _, vectors = torch.linalg.eigh(samples.T @ samples)
+    return vectors.flip(1)[:, :count].T.float()
