@@ -10,6 +10,7 @@ from semapix.codecs import PictureInfo
 from semapix.codecs.scalable import Scalable
 from semapix.graphs import OnnxGraphs
 from semapix.training.batch_norm import fold_batch_norm
+from semapix.training.conv_block import HalvingConv
 from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
 from semapix.training.scalable.lfrnet import SemanticTransform
@@ -82,3 +83,17 @@ def test_principal_components_are_a_good_start():
     with torch.no_grad():
         decoded = unit.synthesise(unit.analyse(residuals, nothing, channels, gain), nothing, channels, gain)
     assert (decoded - residuals).square().mean() < 0.1 * residuals.square().mean()
+
+
+def test_a_halving_convolution_is_one_with_padding_and_its_gradient_is_all_there():
+    for side in (1, 2, 5, 8):
+        layer = HalvingConv(3, 4)
+        x = torch.randn(2, 3, side, side)
+        plain = torch.nn.functional.conv2d(x, layer.weight, layer.bias, stride=2, padding=1)
+        found = layer(x)
+        assert found.shape == (2, 4, -(-side // 2), -(-side // 2))
+        assert torch.allclose(found, plain, atol=1e-5)
+        found.sum().backward()
+        assert torch.isfinite(layer.weight.grad).all()
+        if side == 1:
+            assert (layer.weight.grad[:, :, 0] == 0).all()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ConvBlock", "principal_components"]
+__all__ = ["ConvBlock", "HalvingConv", "principal_components"]
 
 
 class ConvBlock(nn.Module):
@@ -26,6 +26,20 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(functional.leaky_relu(self.first(x), self.slope))
+
+
+class HalvingConv(nn.Conv2d):
+    """A 3x3 convolution of stride 2: (B, I, H, W) to (B, O, ceil(H/2), ceil(W/2)).
+
+    It pads by itself. On maps of one or two positions some taps never meet a value, and what oneDNN gives for their
+    gradient when the padding is its own is memory that was never written: not a number, or 1e28.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, stride=2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(functional.pad(input, (1, 1, 1, 1)))
 
 
 def principal_components(x: Tensor, count: int) -> Tensor:

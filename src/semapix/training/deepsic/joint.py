@@ -13,7 +13,7 @@ from torch.nn import functional
 from semapix.codecs import QUALITIES
 from semapix.training.augment import random_view, squeeze
 from semapix.training.batch_norm import refresh_batch_norm
-from semapix.training.budget import BudgetedStage
+from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.checkpoint import weights_of
 from semapix.training.deepsic.groups import group_shares
 from semapix.training.deepsic.nets import (
@@ -172,4 +172,4 @@ class JointSystem(BudgetedStage):
         checkpoint["labels"] = self.labels
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)  # Lightning refuses to, beside a fused optimiser
+        clip_gradients(self)  # Lightning refuses to, beside a fused optimiser

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from semapix.codecs import QUALITIES
 from semapix.training.augment import random_view, squeeze
-from semapix.training.budget import BudgetedStage
+from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.checkpoint import weights_of
 from semapix.training.dicm.model import TrainedDicm
 from semapix.training.normalise import normalise
@@ -27,6 +27,9 @@ _SHOWN = (0, 4, 8)  # quality levels that are validated
 
 def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
+
+
+_LEAST_POWER = 1e-6  # a network that has died must not divide by nothing
 
 
 class CompressionSystem(BudgetedStage):
@@ -51,7 +54,7 @@ class CompressionSystem(BudgetedStage):
     def start(self, pictures: Tensor) -> None:
         """Set the linear path from some training pictures, uint8 (N, 3, H, W)."""
         features = self._features(pictures.float())
-        self.power.copy_(features.var(dim=(0, 2, 3)).mean())
+        self.power.copy_(features.var(dim=(0, 2, 3)).mean().clamp(min=_LEAST_POWER))
         # At high rate a bit divides the squared error of a latent, step^2 / 12, by four; the basis is orthonormal, so
         # that is also the error of the features. A pixel has so many features:
         features_per_pixel = features[0].numel() / pictures[0, 0].numel()
@@ -132,4 +135,4 @@ class CompressionSystem(BudgetedStage):
         self.note(**figures)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)  # Lightning refuses to, beside a fused optimiser
+        clip_gradients(self)  # Lightning refuses to, beside a fused optimiser

@@ -22,6 +22,8 @@ _REACH = 8.0  # a map is for boxes with sides up to so many cells; the coarsest 
 _GAMMA, _ALPHA = 2.0, 0.25
 _MOST_MASKS = 48  # places of a batch whose masks are learned from
 
+_LEAST_AREA = 1e-6  # boxes may have shrunk to a line
+
 
 @dataclass(frozen=True, eq=False)
 class Truth:
@@ -131,7 +133,8 @@ def _focal(logits: Tensor, right: Tensor) -> Tensor:
 def _centrality(sides: Tensor) -> Tensor:
     """1 in the middle of a box, 0 on its edge."""
     across, down = sides[:, 0::2], sides[:, 1::2]
-    return (across.amin(1) / across.amax(1) * down.amin(1) / down.amax(1)).clamp(min=0).sqrt()
+    longest = (across.amax(1) * down.amax(1)).clamp(min=_LEAST_AREA)
+    return (across.amin(1) * down.amin(1) / longest).clamp(min=0).sqrt()
 
 
 def _generalised_overlap(sides: Tensor, wanted: Tensor) -> Tensor:
@@ -141,8 +144,8 @@ def _generalised_overlap(sides: Tensor, wanted: Tensor) -> Tensor:
         return (x[:, 0] + x[:, 2]) * (x[:, 1] + x[:, 3])
 
     shared, hull = area(torch.minimum(sides, wanted)), area(torch.maximum(sides, wanted))
-    union = area(sides) + area(wanted) - shared
-    return shared / union - (hull - union) / hull
+    union = (area(sides) + area(wanted) - shared).clamp(min=_LEAST_AREA)
+    return shared / union - (hull - union) / hull.clamp(min=_LEAST_AREA)
 
 
 def _mask_loss(

@@ -17,7 +17,7 @@ from torch.nn import functional
 from semapix.codecs import QUALITIES
 from semapix.tasks import Answers, Detections, Frame, find_objects, places
 from semapix.training.augment import random_view, recolour, squeeze
-from semapix.training.budget import BudgetedStage
+from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.checkpoint import weights_of
 from semapix.training.dicm.model import TrainedDicm
 from semapix.training.dicm.nets.heads import DenseAnswers
@@ -187,4 +187,4 @@ class TasksSystem(BudgetedStage):
         checkpoint["labels"] = self.labels
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        torch.nn.utils.clip_grad_norm_(self.parameters(), 5.0)  # Lightning refuses to, beside a fused optimiser
+        clip_gradients(self, 5.0)  # Lightning refuses to, beside a fused optimiser

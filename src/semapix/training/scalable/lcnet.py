@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from semapix.codecs import QUALITIES
 from semapix.training.augment import random_view, squeeze
-from semapix.training.budget import BudgetedStage
+from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.checkpoint import weights_of
 from semapix.training.normalise import normalise
 from semapix.training.scalable.lfrnet import SemanticTransform
@@ -104,4 +104,4 @@ class LcnetSystem(BudgetedStage):
         self.note(**dict(zip(names, torch.cat(self._held_out, dim=1).mean(dim=1), strict=True)))
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)  # Lightning refuses to, beside a fused optimiser
+        clip_gradients(self)  # Lightning refuses to, beside a fused optimiser

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semapix.codecs import QUALITIES
-from semapix.training.budget import BudgetedStage
+from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.checkpoint import weights_of
 from semapix.training.normalise import normalise
 from semapix.training.scalable.grow import grown_outer
@@ -179,4 +179,4 @@ class OuterSystem(BudgetedStage):
         self.note(**figures)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        torch.nn.utils.clip_grad_norm_(self.parameters(), 1.0)  # Lightning refuses to, beside a fused optimiser
+        clip_gradients(self)  # Lightning refuses to, beside a fused optimiser

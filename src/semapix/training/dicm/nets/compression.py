@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.codecs import QUALITIES
+from semapix.training.conv_block import HalvingConv
 from semapix.training.dicm.nets.blocks import ChannelNorm, Depthwise, pointwise
 from semapix.training.dicm.recipe import DicmModel
 from semapix.training.entropy import LatentCoder, Rates
@@ -131,11 +132,11 @@ class CompressionNetwork(nn.Module):
         self.hyper_encoder = nn.Sequential(
             nn.Conv2d(model.latents, width, 1),
             *attention(0),
-            nn.Conv2d(width, width, 3, 2, 1),
+            HalvingConv(width, width),
             *attention(1),
             nn.ReLU(inplace=True),
         )
-        self.to_hyper = nn.Conv2d(width, model.hyper_latents, 3, 2, 1)
+        self.to_hyper = HalvingConv(width, model.hyper_latents)
         self.coder = LatentCoder(model.latent_groups, model.hyper_latents, model.entropy_features, QUALITIES)
         self.gain = nn.Parameter(torch.zeros(QUALITIES, model.latents))  # logarithms
         self.inverse_gain = nn.Parameter(torch.zeros(QUALITIES, model.latents))
