@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semapix.coding._integer import ACTIVATION_LIMIT, FRACTION_BITS, IntegerNetwork
 from semapix.coding._quantise import quantise, round_to_nearest
-from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
-from semapix.coding._tables import LEVELS
+from semapix.coding._rangecoder import RangeDecoder
+from semapix.coding._tables import LEVELS, TableBank
 
 __all__ = ["HYPER_STRIDE", "Decoded", "LatentGroup", "LatentModel", "State", "anchors"]
 
@@ -33,6 +33,15 @@ Array = NDArray[np.float32]
 
 State: TypeAlias = NDArray[np.int32]
 """What an entropy model knows, (F, H, W), in units of 2^-6, between 0 and the activation limit."""
+
+
+class SymbolSink(Protocol):
+    """Where a latent model puts its symbols: a range encoder, or what only counts them."""
+
+    tables: TableBank
+
+    def encode(self, values: NDArray[np.integer[Any]], levels: NDArray[np.uint8]) -> None:
+        """Take `values` under tables `levels`, arrays of equal length."""
 
 
 class Decoded(NamedTuple):
@@ -141,7 +150,7 @@ class LatentModel:
 
     def encode(
         self,
-        coders: Sequence[RangeEncoder],
+        coders: Sequence[SymbolSink],
         latent: Array,
         hyper_latent: Array,
         quality: int,

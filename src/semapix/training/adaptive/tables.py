@@ -53,6 +53,6 @@ def fit_tables(trained: TrainedAdaptive, data: Path) -> tuple[LatentModel, list[
         latent = network.encoder(batch, quality, spread_map(symbols, *quality.shape[2:]))
         hyper = torch.cat([symbols, network.hyper_encoder(latent)], dim=1)
         for values, above, level in zip(latent.numpy(), hyper.numpy(), network.level(quality).tolist(), strict=True):
-            coder.encode([recorder], values, above, level, None, model.error_weight)  # type: ignore[list-item]
+            coder.encode([recorder], values, above, level, None, model.error_weight)
     latent_tables = fitted_counts(before[:LEVELS], recorder.counts[:LEVELS], symmetric=True)
     return coder, latent_tables + fitted_counts(before[LEVELS:], recorder.counts[LEVELS:], symmetric=False)

@@ -63,4 +63,4 @@ def _record(trained: TrainedDicm, coder: LatentModel, recorder: Recorder, pictur
     gain = trained.compression.gain[level].exp()[:, :, None, None]
     latent, hyper = trained.compression.analyse(trained.extractor(normalise(pictures.float())), gain)
     for values, above, quality in zip(latent.numpy(), hyper.numpy(), level.tolist(), strict=True):
-        coder.encode([recorder], values, above, quality)  # type: ignore[list-item]
+        coder.encode([recorder], values, above, quality)
