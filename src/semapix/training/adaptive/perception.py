@@ -9,19 +9,18 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
+from semapix.training.adaptive.matched import MatchedSystem
 from semapix.training.adaptive.matching import FeatureMatch
 from semapix.training.adaptive.nets.codec import FRONT, Coded, Decoder
 from semapix.training.adaptive.nets.discriminator import Discriminator
 from semapix.training.adaptive.recipe import AdaptiveRecipe, PerceptionStage
-from semapix.training.adaptive.semantics import drop_match, keep_match
-from semapix.training.adaptive.signal import SignalSystem
 from semapix.training.budget import clip_gradients
 from semapix.training.normalise import normalise
 
 __all__ = ["PerceptionSystem"]
 
 
-class PerceptionSystem(SignalSystem):
+class PerceptionSystem(MatchedSystem):
     """Trains the tail of a second decoder, `vivid`, and the discriminator; all else stays as stage `semantics` left it.
 
     The paper trains all of the decoder. Its front, at 1/16 of the resolution, makes no texture; as it is, two decoders
@@ -29,17 +28,11 @@ class PerceptionSystem(SignalSystem):
     """
 
     def __init__(
-        self,
-        recipe: AdaptiveRecipe,
-        start: dict[str, Tensor],
-        match: FeatureMatch,
-        minutes: float | None = None,
+        self, recipe: AdaptiveRecipe, start: dict[str, Tensor], match: FeatureMatch, minutes: float | None = None
     ) -> None:
-        """`start`: weights of `AdaptiveNetwork` after stage `semantics`."""
-        super().__init__(recipe, recipe.perception, minutes)
         stage = recipe.perception
+        super().__init__(recipe, stage, start, match, minutes)
         self.stage: PerceptionStage = stage
-        self.network.load_state_dict(start)
         self.network.requires_grad_(False)
         self.vivid = Decoder(recipe.model).to(memory_format=torch.channels_last)
         self.vivid.load_state_dict(self.network.decoder.state_dict())
@@ -49,7 +42,6 @@ class PerceptionSystem(SignalSystem):
         self.discriminator = Discriminator(recipe.model.latents, stage.discriminator_widths).to(
             memory_format=torch.channels_last
         )
-        self.match = match
 
     def code(self, patches: Tensor, quality: Tensor) -> tuple[Tensor, Coded, Tensor]:
         pictures = normalise(patches.float()).contiguous(memory_format=torch.channels_last)
@@ -81,14 +73,6 @@ class PerceptionSystem(SignalSystem):
         if batch_idx % 50 == 0:
             self.note(bpp=rate.mean(), mse=plain.mean(), apart=apart.mean(), fooling=fooling.mean(), telling=telling)
         return ((weighted + semantic + perceptual) * balance).mean() + telling
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_save_checkpoint(checkpoint)
-        drop_match(checkpoint)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        keep_match(checkpoint, self.match)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         for part in (self.vivid, self.discriminator):

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor
 
+from semapix.training.adaptive.matched import MatchedSystem
 from semapix.training.adaptive.matching import FeatureMatch
 from semapix.training.adaptive.recipe import AdaptiveRecipe, SemanticsStage
-from semapix.training.adaptive.signal import SignalSystem
 
 __all__ = ["SemanticsSystem"]
 
 
-class SemanticsSystem(SignalSystem):
+class SemanticsSystem(MatchedSystem):
     """Goes on from stage `distortion` with all networks of the codec."""
 
     def __init__(
-        self,
-        recipe: AdaptiveRecipe,
-        start: dict[str, Tensor],
-        match: FeatureMatch,
-        minutes: float | None = None,
+        self, recipe: AdaptiveRecipe, start: dict[str, Tensor], match: FeatureMatch, minutes: float | None = None
     ) -> None:
-        """`start`: weights of `AdaptiveNetwork` after stage `distortion`."""
-        super().__init__(recipe, recipe.semantics, minutes)
+        super().__init__(recipe, recipe.semantics, start, match, minutes)
         self.stage: SemanticsStage = recipe.semantics
-        self.network.load_state_dict(start)
-        self.match = match
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         patches, segments = batch
@@ -41,23 +31,3 @@ class SemanticsSystem(SignalSystem):
         if batch_idx % 50 == 0:
             self.note(bpp=rate.mean(), mse=plain.mean(), apart=apart.mean(), loss=(rate + weighted + semantic).mean())
         return ((rate + weighted + semantic) * self.balance(quality)).mean()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_save_checkpoint(checkpoint)
-        drop_match(checkpoint)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        keep_match(checkpoint, self.match)
-
-
-def drop_match(checkpoint: dict[str, Any]) -> None:
-    """Leave the network that looks out of a checkpoint: it has one of its own."""
-    state = checkpoint["state_dict"]
-    for key in [key for key in state if key.startswith("match.")]:
-        del state[key]
-
-
-def keep_match(checkpoint: dict[str, Any], match: torch.nn.Module) -> None:
-    """The counterpart of `drop_match`, before weights are loaded."""
-    checkpoint["state_dict"] |= {f"match.{key}": value for key, value in match.state_dict().items()}
