@@ -1,5 +1,7 @@
 """What the adaptive codec alone does: labels, steering, two decoders, rates, tiles."""
 
+from importlib import resources
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -113,13 +115,15 @@ def error_inside(stream, pixels, box):
     return float(((np.asarray(stream.image()).astype(float) - pixels)[part] ** 2).mean())
 
 
-def test_a_region_is_coded_more_finely_at_the_same_bytes(bundle):
-    pixels, box = mixed(320, 192), (16, 16, 64, 64)
-    plain = semapix.encode(pixels, model=bundle, strategy="uniform", quality=4)
+def test_a_region_is_coded_more_finely_at_the_same_bytes():
+    """With the model that ships: one of two steps of training cannot tell fine from coarse."""
+    photo = Image.open(resources.files("semapix") / "assets" / "lighthouse.png").convert("RGB")
+    pixels, box = np.asarray(photo)[192:448, 96:480], (208, 0, 96, 192)  # the tower
+    plain = semapix.encode(pixels, codec="adaptive", strategy="uniform", quality=4)
     budget = plain.bytes_total
-    with_box = semapix.encode(pixels, model=bundle, strategy="uniform", regions=[box], max_bytes=budget)
+    with_box = semapix.encode(pixels, codec="adaptive", strategy="uniform", regions=[box], max_bytes=budget)
     assert 0.9 * budget < with_box.bytes_total <= budget
-    assert error_inside(with_box, pixels, box) < error_inside(plain, pixels, box)
+    assert error_inside(with_box, pixels, box) < 0.9 * error_inside(plain, pixels, box)
 
 
 def test_two_decoders_make_two_pictures_of_one_file(bundle):

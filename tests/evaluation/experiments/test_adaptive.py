@@ -83,13 +83,14 @@ def test_bits_of_blocks_add_up(tiny_bundles, size):
     assert -1e-3 < escapes < 0.2 * information.bits
 
 
-def test_bits_stand_at_their_blocks(tiny_bundles):
+def test_bits_stand_at_their_blocks():
+    """With the model that ships: to one of two steps of training, noise is no dearer than nothing."""
     flat = np.full((128, 128, 3), 90, np.uint8)
     flat[:, 64:] = np.random.default_rng(1).integers(0, 256, (128, 64, 3), np.uint8)
     with counted_information(each=True) as information:
-        semapix.encode(flat, quality=9, model=tiny_bundles["adaptive"], strategy="uniform").image()
+        semapix.encode(flat, codec="adaptive", quality=9, strategy="uniform").image()
     bits = bits_of_blocks(information.each, 8, 8)
-    assert bits[:, 5:].std() > 3 * bits[:, :3].std()  # two steps of training make noise no dearer, but uneven
+    assert bits[:, 5:].mean() > 10 * bits[:, :3].mean()
 
 
 def test_strategies_are_shown_at_equal_bytes(adaptive_run, photos, between, tmp_path):
