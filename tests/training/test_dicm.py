@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from semapix.bundle import Bundle
+from semapix.codecs import PictureInfo
 from semapix.codecs.dicm import Dicm
 from semapix.errors import ArgumentError
 from semapix.graphs import OnnxGraphs
@@ -79,7 +80,7 @@ def test_the_shipped_recipe_fits_into_a_bundle():
     with torch.device("meta"):
         trained = new_dicm(recipe, {**LABELS, "fine": ["x"] * 212, "objects": [["y"] * 80]})
         networks = ("head", "eliminator", "tail", "compression", "classifier", "detector")
-        assert 6e6 < sum(parameters(getattr(trained, name)) for name in networks) < 8e6
+        assert 1.8e6 < sum(parameters(getattr(trained, name)) for name in networks) < 2.5e6
     assert recipe.model.layer_strides == [4, 4, 8, 16]
     assert recipe.model.multiple == recipe.model.latent_stride == 16
 
@@ -255,21 +256,20 @@ def test_a_bundle_goes_back_to_checkpoints(tiny_bundles, training_data, tmp_path
     again = export(tmp_path / "run", tmp_path / "again.spxm", training_data)
     assert set(again) == {"fine"}
     pixels = picture(64, 48)
-    layers = [Dicm(b, OnnxGraphs(b)).encode(pixels, 5) for b in (bundle, Bundle(tmp_path / "again.spxm"))]
-    assert layers[0] == layers[1]  # the encoder did not change
+    codecs = [Dicm(b, OnnxGraphs(b)) for b in (bundle, Bundle(tmp_path / "again.spxm"))]
+    first, second = (codec.features(codec.encode(pixels, 5), PictureInfo(64, 48, 5), 2) for codec in codecs)
+    assert np.array_equal(first, second)  # the encoder did not change; tables are counted anew
     for stage in ("selfsupervised", "compression"):
         train(RECIPE, stage, training_data, tmp_path / "run", steps=1)
         assert read_checkpoint(tmp_path / "run", stage)["global_step"] == 1
 
 
-def test_hyper_latents_have_tables_of_their_own(run_folder, tiny_bundles):
+def test_hyper_latents_have_tables_of_their_own(tiny_bundles):
     arrays = Bundle(tiny_bundles["dicm"]).arrays("codec")
     channels = RECIPE.model.hyper_latents
     assert arrays["hyper_levels"].shape == (9, channels)
     assert len(set(arrays["hyper_levels"].ravel().tolist())) == 9 * channels
     assert arrays["hyper_levels"].min() == 64
-    kept = read_checkpoint(run_folder, "tasks")["state_dict"]["compression.coder.hyper_level"]
-    assert np.array_equal(arrays["trained_hyper_levels"], kept.round().numpy())
 
 
 def test_a_bundle_without_data_has_no_calibration(run_folder, tmp_path):

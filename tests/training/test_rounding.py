@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from semapix.training.entropy import LatentCoder
-from semapix.training.rounding import quantised, round_weights
+from semapix.training.rounding import quantised, round_weights, rounded_through
 
 
 @pytest.mark.parametrize("scale", [1e-6, 0.02, 1.0, 300.0])
@@ -39,3 +39,15 @@ def test_large_small_and_few_weights_and_integer_networks():
     assert torch.equal(after["1.weight"], before["1.weight"].half().float())
     assert torch.equal(after["2.weight"], before["2.weight"])
     assert all(torch.equal(after[key], before[key]) for key in after if key.startswith("3."))
+
+
+def test_rounded_weights_pass_gradients_to_those_that_are_trained():
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(64, 64)
+    through = rounded_through(layer)
+    through["weight"].sum().backward()
+    assert torch.equal(layer.weight.grad, torch.ones(64, 64))
+    exact = layer.weight.detach().clone()
+    round_weights(layer)
+    assert not torch.equal(layer.weight, exact)
+    assert torch.allclose(through["weight"], layer.weight, rtol=0, atol=1e-7)

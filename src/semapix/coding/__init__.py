@@ -23,13 +23,22 @@ from semapix.coding._integer import (
 )
 from semapix.coding._latents import HYPER_STRIDE, Decoded, LatentGroup, LatentModel, State, anchors
 from semapix.coding._rangecoder import RangeDecoder, RangeEncoder
-from semapix.coding._tables import LEVELS, SCALE_HIGH, SCALE_LOW, TableBank, gaussian_counts, scale_of_level
+from semapix.coding._tables import (
+    GAUSSIAN_REACH,
+    LEVELS,
+    SCALE_HIGH,
+    SCALE_LOW,
+    TableBank,
+    gaussian_counts,
+    scale_of_level,
+)
 
 __all__ = [
     "ACTIVATION_LIMIT",
     "ACTIVITY_CONTEXTS",
     "DISTANCE_CONTEXTS",
     "FRACTION_BITS",
+    "GAUSSIAN_REACH",
     "HYPER_STRIDE",
     "LEVELS",
     "ODDS_BITS",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVELS", "SCALE_HIGH", "SCALE_LOW", "TableBank", "gaussian_counts", "scale_of_level"]
+__all__ = ["GAUSSIAN_REACH", "LEVELS", "SCALE_HIGH", "SCALE_LOW", "TableBank", "gaussian_counts", "scale_of_level"]
 
 PRECISION = 24
 """Every table's counts add up to 2^24."""
@@ -19,6 +19,9 @@ LEVELS = 64
 
 SCALE_LOW, SCALE_HIGH = 0.11, 64.0
 """Standard deviations of the first and the last table; those between are spaced evenly in the logarithm."""
+
+GAUSSIAN_REACH = 5
+"""Standard deviations of a Gaussian that its table covers, on each side."""
 
 _ESCAPE_FLOOR = 2**8  # an escape costs 16 bits at most, plus the escaped value itself
 
@@ -31,12 +34,12 @@ def scale_of_level(level: NDArray[np.floating[Any]] | float) -> Any:
 def gaussian_counts() -> list[NDArray[np.int32]]:
     """The bank of zero-mean Gaussians, integrated over unit bins.
 
-    Table i has the symbols -R..R and, last, the escape; R covers five standard deviations. Each table holds
+    Table i has the symbols -R..R and, last, the escape; R covers `GAUSSIAN_REACH` standard deviations. Each table holds
     2R + 2 positive counts that add up to 2^24.
     """
     bank = []
     for scale in scale_of_level(np.arange(LEVELS, dtype=np.float64)):
-        reach = int(np.ceil(5 * scale))
+        reach = int(np.ceil(GAUSSIAN_REACH * scale))
         edges = (np.arange(-reach, reach + 2) - 0.5) / (scale * math.sqrt(2.0))
         cumulative = np.array([0.5 * math.erfc(-edge) for edge in edges])
         mass = np.diff(cumulative)
@@ -98,6 +101,10 @@ class TableBank:
             probabilities = self._counts[level] / float(2**PRECISION)
             model = self._models[level] = constriction.stream.model.Categorical(probabilities, perfect=True)
         return model
+
+    def counts(self, level: int) -> NDArray[np.int32]:
+        """The counts of table `level`."""
+        return self._counts[level]
 
     @staticmethod
     def pack(counts: list[NDArray[np.int32]]) -> NDArray[np.int32]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
 from semapix.bundle import Bundle
-from semapix.coding import FRACTION_BITS, WEIGHT_BITS
+from semapix.coding import FRACTION_BITS, WEIGHT_BITS, TableBank
 from semapix.errors import ArgumentError
 from semapix.training.entropy import FixedConv, LatentCoder
 from semapix.training.rounding import EIGHT_BITS, HALF, SCALE
@@ -45,13 +41,18 @@ def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
         parameters[key].data = torch.from_numpy(values.astype(np.float32))
 
 
-def set_integers(coder: LatentCoder, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Give an entropy model the integers of a bundle, which are multiples of powers of two.
+def set_integers(coder: LatentCoder, bundle: Bundle, group: str) -> None:
+    """Give an entropy model the integers of a bundle's `group` of arrays, which are multiples of powers of two.
 
     Raises ArgumentError for those of a bundle of version 0.1.
     """
-    levels = arrays.get("trained_hyper_levels", arrays["hyper_levels"])  # of tables that were not counted, the latter
-    coder.hyper_level.data = torch.from_numpy(levels.astype(np.float32))
+    arrays = bundle.arrays(group)
+    if coder.hyper_density is not None:
+        tables = TableBank.unpack(bundle.arrays("tables")["gaussian"])
+        coder.hyper_density.take(tables, arrays["hyper_levels"])
+    else:
+        levels = arrays.get("trained_hyper_levels", arrays["hyper_levels"])  # of tables that were not counted, these
+        coder.hyper_level.data = torch.from_numpy(levels.astype(np.float32))
     for name, stage in coder.named_modules():
         if isinstance(stage, FixedConv):
             key = name.replace("groups.", "group")

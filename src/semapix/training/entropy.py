@@ -29,6 +29,7 @@ from semapix.coding import (
     PixelShuffle,
     anchors,
 )
+from semapix.training.counted_density import CountedDensity
 
 __all__ = ["FixedConv", "FixedNetwork", "LatentCoder", "Rates", "round_through"]
 
@@ -132,7 +133,8 @@ class LatentCoder(nn.Module):
 
     `groups`: latent channels of each group, in the order of coding. `hyper_latents`: channels Z of the hyper-latent.
     `features`: channels F of the state. `levels`: number of quality levels Q. `carried`: channels of the state of an
-    earlier layer that this one sees, 0 for none; `enlarge`: whether that state has half of the resolution.
+    earlier layer that this one sees, 0 for none; `enlarge`: whether that state has half of the resolution. `counted`:
+    whether the hyper-latent has tables that are counted, the same at every level, in place of Gaussians.
     """
 
     def __init__(
@@ -144,9 +146,12 @@ class LatentCoder(nn.Module):
         carried: int = 0,
         *,
         enlarge: bool = False,
+        counted: bool = False,
     ) -> None:
         super().__init__()
-        self.hyper_level = nn.Parameter(torch.full((levels, hyper_latents), 28.0))
+        self.hyper_density = CountedDensity(levels, hyper_latents) if counted else None
+        if not counted:
+            self.hyper_level = nn.Parameter(torch.full((levels, hyper_latents), 28.0))
         # Fixed by the system that has some, so no checkpoint needs to hold it.
         self.register_buffer("hyper_mean", torch.zeros(levels, hyper_latents), persistent=False)
         self.hyper = FixedNetwork(
@@ -177,10 +182,7 @@ class LatentCoder(nn.Module):
     def _forward(
         self, latent: Tensor, hyper_latent: Tensor, quality: Tensor, carried: Tensor | None
     ) -> tuple[Tensor, Rates, Tensor]:
-        hyper_level = self.hyper_level[quality].clamp(0, LEVELS - 1)[:, :, None, None]
-        noisy = hyper_latent + torch.rand_like(hyper_latent) - 0.5 if self.training else torch.round(hyper_latent)
-        hyper_mean = self.hyper_mean[quality][:, :, None, None]
-        hyper_bits = _bits(noisy - hyper_mean, hyper_level).sum(dim=(1, 2, 3))
+        hyper_bits = self._hyper_bits(hyper_latent, quality)
 
         height, width = latent.shape[2:]
         state = self.hyper(round_through(hyper_latent))[:, :, :height, :width]
@@ -198,6 +200,16 @@ class LatentCoder(nn.Module):
             state = _added(state, group.update(decoded[-1]))
         return torch.cat(decoded, dim=1), Rates(bits, hyper_bits), state
 
+    def _hyper_bits(self, hyper_latent: Tensor, quality: Tensor) -> Tensor:
+        centred = hyper_latent - self.hyper_mean[quality][:, :, None, None]
+        noisy = centred + torch.rand_like(centred) - 0.5 if self.training else torch.round(centred)
+        if self.hyper_density is not None:
+            if self.training and torch.is_grad_enabled():
+                self.hyper_density.count(torch.round(centred), quality)
+            return self.hyper_density(noisy, quality)
+        level = self.hyper_level[quality].clamp(0, LEVELS - 1)[:, :, None, None]
+        return _bits(noisy, level).sum(dim=(1, 2, 3))
+
     def _pass(self, latent: Tensor, parameters: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         mean, level = parameters.chunk(2, dim=1)
         level = _to_grid(level * 8, 0).clamp(0, LEVELS - 1)
@@ -208,7 +220,10 @@ class LatentCoder(nn.Module):
 
     def export(self) -> LatentModel:
         """The runtime's entropy model with this one's numbers."""
-        levels = torch.round(self.hyper_level.detach()).clamp(0, LEVELS - 1).cpu().numpy().astype(np.uint8)
+        if self.hyper_density is not None:
+            levels = self.hyper_density.levels()
+        else:
+            levels = torch.round(self.hyper_level.detach()).clamp(0, LEVELS - 1).cpu().numpy().astype(np.uint8)
         means = self.hyper_mean.cpu().numpy().astype(np.int32)
         carry = None if self.carry is None else self.carry.export()
         groups = tuple(group.export() for group in self.groups)

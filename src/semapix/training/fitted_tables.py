@@ -7,17 +7,42 @@ Gaussian at all: counting what a trained model codes, once, before it becomes a 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semapix.coding import TableBank
+from semapix.coding import LEVELS, LatentModel, TableBank, gaussian_counts
 
-__all__ = ["Recorder", "fitted_counts"]
+__all__ = ["Recorder", "bands_of", "fitted_counts", "own_tables"]
 
 _PRECISION = 24
 _TRUST = 400.0  # how many symbols a table that stood before is worth
+
+
+_MOST_TABLES = 256 - LEVELS  # of hyper-latents: the number of a table takes one byte
+
+
+def bands_of(qualities: int, channels: int) -> list[int]:
+    """For each quality level its band: levels of a band share the tables of hyper-latents, as there is room for few."""
+    bands = min(qualities, _MOST_TABLES // channels)
+    return [quality * bands // qualities for quality in range(qualities)]
+
+
+def own_tables(coder: LatentModel) -> tuple[LatentModel, list[NDArray[np.int32]]]:
+    """An entropy model whose hyper-latents have tables of their own, and all tables as they are before counting.
+
+    Tables 0 to 63 are those of latents, by their scales; behind them each channel of the hyper-latent has one for each
+    band of qualities, which starts as the Gaussian that `coder` names at the band's highest quality.
+    """
+    gaussian = gaussian_counts()
+    qualities, channels = coder.hyper_levels.shape
+    bands = np.array(bands_of(qualities, channels))
+    highest = [int(np.flatnonzero(bands == band)[-1]) for band in range(bands[-1] + 1)]
+    before = [*gaussian, *(gaussian[level] for quality in highest for level in coder.hyper_levels[quality])]
+    own = LEVELS + bands[:, None] * channels + np.arange(channels)
+    return replace(coder, hyper_levels=own.astype(np.uint8)), before
 
 
 class Recorder:

@@ -11,11 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from semapix.training.entropy import LatentCoder
 
-__all__ = ["EIGHT_BITS", "HALF", "LARGE", "SCALE", "SMALL", "Quantised", "quantised", "round_weights"]
+__all__ = [
+    "EIGHT_BITS",
+    "HALF",
+    "LARGE",
+    "SCALE",
+    "SMALL",
+    "Quantised",
+    "quantised",
+    "round_weights",
+    "rounded_through",
+]
 
 HALF, EIGHT_BITS, SCALE = ".half", ".int8", ".scale"
 """What a graph adds to the name of a weight for its half-precision values, its eight-bit values and their scale."""
@@ -43,22 +53,43 @@ class Quantised:
         return weight
 
 
+def _eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Whole numbers and scales of a weight of two dimensions or more, float32 both."""
+    largest = weight.abs().amax(dim=tuple(range(1, weight.ndim)), keepdim=True)
+    # Twelve bits of mantissa: then the largest value, 127 times the scale, is exact, and gives the same scale again.
+    mantissa, exponent = torch.frexp(largest.double() / _STEPS)
+    scale = torch.ldexp(torch.ceil(mantissa * 2.0**12) / 2.0**12, exponent).float()
+    scale = torch.where(scale == 0, 1.0, scale)
+    return torch.round(weight / scale), scale
+
+
 def quantised(weight: NDArray[np.float32]) -> Quantised:
     """A weight of two dimensions or more in eight bits."""
-    largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)), keepdims=True)
-    # Twelve bits of mantissa: then the largest value, 127 times the scale, is exact, and gives the same scale again.
-    mantissa, exponent = np.frexp(largest.astype(np.float64) / _STEPS)
-    scale = np.ldexp(np.ceil(mantissa * 2.0**12) / 2.0**12, exponent).astype(np.float32)
-    scale[scale == 0] = 1.0
-    return Quantised(np.rint(weight / scale).astype(np.int8), scale)
+    values, scale = _eight_bits(torch.from_numpy(np.array(weight)))  # a copy: those of graphs are read-only
+    return Quantised(values.numpy().astype(np.int8), scale.numpy())
 
 
-def _rounded(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    if weight.size < SMALL:
+def _rounded(weight: Tensor) -> Tensor:
+    if weight.numel() < SMALL:
         return weight
-    if weight.size < LARGE or weight.ndim < 2:
-        return weight.astype(np.float16).astype(np.float32)
-    return quantised(weight).weight
+    if weight.numel() < LARGE or weight.ndim < 2:
+        return weight.half().float()
+    values, scale = _eight_bits(weight)
+    return values * scale
+
+
+def _floats(part: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights that are rounded, by name: the twins of integer networks keep theirs."""
+    exact = {id(p) for module in part.modules() if isinstance(module, LatentCoder) for p in module.parameters()}
+    return {name: p for name, p in part.named_parameters() if id(p) not in exact}
+
+
+def rounded_through(part: nn.Module) -> dict[str, Tensor]:
+    """The weights of a network as a bundle will hold them, by name, with the gradient of the identity.
+
+    What training works with, by `torch.func.functional_call`, it also learns to bear.
+    """
+    return {name: p + (_rounded(p.detach()) - p.detach()) for name, p in _floats(part).items()}
 
 
 def round_weights(part: nn.Module) -> None:
@@ -66,7 +97,5 @@ def round_weights(part: nn.Module) -> None:
 
     The twins of integer networks keep theirs; the bundle stores their integers.
     """
-    exact = {id(p) for module in part.modules() if isinstance(module, LatentCoder) for p in module.parameters()}
-    for parameter in part.parameters():
-        if id(parameter) not in exact:
-            parameter.data = torch.from_numpy(_rounded(parameter.detach().float().cpu().numpy()).copy())
+    for parameter in _floats(part).values():
+        parameter.data = _rounded(parameter.detach().float().cpu())

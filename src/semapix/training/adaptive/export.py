@@ -36,7 +36,7 @@ def export_adaptive(trained: TrainedAdaptive, path: Path, data: Path, *, force: 
     `data`: where the data sets of the recipe are; typical rates and the temperature are measured on held-out pictures.
     Raises OutputError if `path` exists and `force` is not set.
     """
-    recipe, model, network = trained.recipe, trained.recipe.model, trained.network
+    recipe, model = trained.recipe, trained.recipe.model
     temperatures = {"fine": _temperature(trained, data)}
     manifest: dict[str, Any] = {
         "name": path.stem,
@@ -66,10 +66,7 @@ def export_adaptive(trained: TrainedAdaptive, path: Path, data: Path, *, force: 
     coder, tables = fit_tables(trained, data)
     arrays: dict[str, dict[str, NDArray[Any]]] = {
         "tables": {"gaussian": TableBank.pack(tables)},  # under the name that all bundles use
-        "latent": {
-            **coder.to_arrays(),
-            "trained_hyper_levels": network.coder.export().hyper_levels,  # for training to go on from
-        },
+        "latent": coder.to_arrays(),
     }
     graphs = {name: to_onnx(part) for name, part in adaptive_graphs(trained).items()}
     save_bundle(path, manifest, graphs, arrays, force=force)

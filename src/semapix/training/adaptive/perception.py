@@ -16,6 +16,7 @@ from semapix.training.adaptive.nets.discriminator import Discriminator
 from semapix.training.adaptive.recipe import AdaptiveRecipe, PerceptionStage
 from semapix.training.budget import clip_gradients
 from semapix.training.normalise import normalise
+from semapix.training.rounding import round_weights, rounded_through
 
 __all__ = ["PerceptionSystem"]
 
@@ -34,6 +35,7 @@ class PerceptionSystem(MatchedSystem):
         super().__init__(recipe, stage, start, match, minutes)
         self.stage: PerceptionStage = stage
         self.network.requires_grad_(False)
+        round_weights(self.network)
         self.vivid = Decoder(recipe.model).to(memory_format=torch.channels_last)
         self.vivid.load_state_dict(self.network.decoder.state_dict())
         for name, parameter in self.vivid.named_parameters():
@@ -47,8 +49,8 @@ class PerceptionSystem(MatchedSystem):
         pictures = normalise(patches.float()).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             latent, rates, state, coded = self.network.encode(pictures, quality)
-            seen = self.vivid.front(latent, state, coded)
-        decoded = Coded(self.vivid.tail(*seen), rates, latent, state, coded)
+        picture = functional_call(self.vivid, rounded_through(self.vivid), (latent, state, coded))
+        decoded = Coded(picture, rates, latent, state, coded)
         return pictures, decoded, rates.total / pictures[0, 0].numel()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:

@@ -31,7 +31,7 @@ def restore_adaptive(bundle: Bundle, folder: Path) -> None:
     for name, part in adaptive_graphs(folded).items():
         set_parameters(bundle, name, part.module)
     unfold_batch_norm(trained.classifier, folded.classifier)
-    set_integers(folded.network.coder, bundle.arrays("latent"))
+    set_integers(folded.network.coder, bundle, "latent")
     # The front is stored once, with the decoder `faithful`.
     tail = {key: value for key, value in folded.vivid.state_dict().items() if not key.startswith(FRONT)}
     vivid = {**folded.network.decoder.state_dict(), **tail}

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from torch.nn import functional
 
 from semapix.training.adaptive.maps import random_maps
@@ -14,6 +15,7 @@ from semapix.training.adaptive.nets.codec import STRIDE, AdaptiveNetwork, Coded
 from semapix.training.adaptive.recipe import AdaptiveRecipe, DistortionStage
 from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.normalise import normalise
+from semapix.training.rounding import rounded_through
 
 __all__ = ["SignalSystem"]
 
@@ -35,9 +37,12 @@ class SignalSystem(BudgetedStage):
         return self._low * torch.exp(self._growth * quality)
 
     def code(self, patches: Tensor, quality: Tensor) -> tuple[Tensor, Coded, Tensor]:
-        """Of uint8 (B, 3, S, S): pictures in the range of `normalise`, what became of them, bits a pixel (B,)."""
+        """Of uint8 (B, 3, S, S): pictures in the range of `normalise`, what became of them, bits a pixel (B,).
+
+        Weights are rounded as those of a bundle: left to the export, rounding costs 0.3 dB at the highest quality.
+        """
         pictures = normalise(patches.float()).contiguous(memory_format=torch.channels_last)
-        coded = self.network(pictures, quality)
+        coded = functional_call(self.network, rounded_through(self.network), (pictures, quality))
         return pictures, coded, coded.rates.total / pictures[0, 0].numel()
 
     def draw(self, segments: Tensor) -> Tensor:

@@ -1,20 +1,18 @@
-"""The tables of an adaptive model: those of its latent, and one for each channel of its hyper-latent."""
+"""The tables of an adaptive model: those of its latent, and those of each channel of its hyper-latent."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from semapix.codecs import QUALITIES
-from semapix.coding import LEVELS, LatentModel, TableBank, gaussian_counts
+from semapix.coding import LEVELS, LatentModel, TableBank
 from semapix.training.adaptive.maps import random_maps
 from semapix.training.adaptive.model import TrainedAdaptive
 from semapix.training.adaptive.nets.codec import map_symbols, spread_map
-from semapix.training.fitted_tables import Recorder, fitted_counts
+from semapix.training.fitted_tables import Recorder, fitted_counts, own_tables
 from semapix.training.normalise import normalise
 from semapix.training.splits import middles, photos
 
@@ -30,17 +28,10 @@ _BATCH = 16
 def fit_tables(trained: TrainedAdaptive, data: Path) -> tuple[LatentModel, list[NDArray[np.int32]]]:
     """The entropy model of a trained one with tables counted on training photos, and these tables.
 
-    `data`: where the data sets of the recipe are. Tables 0 to 63 are those of the latent, by its scales; table 64 + z
-    is that of channel z of the hyper-latent, at every quality.
+    `data`: where the data sets of the recipe are. See `own_tables` for which table is whose.
     """
     model, network = trained.recipe.model, trained.network
-    coder = network.coder.export()
-    levels = coder.hyper_levels[QUALITIES // 2]
-    gaussian = gaussian_counts()
-    before = [*gaussian, *(gaussian[level] for level in levels)]
-    own = np.arange(LEVELS, LEVELS + len(levels), dtype=np.uint8)
-    coder = replace(coder, hyper_levels=np.tile(own, (QUALITIES, 1)))
-
+    coder, before = own_tables(network.coder.export())
     pictures, _ = photos(trained.recipe.data, data)
     side = min(_SIDE, *(min(photo.shape[:2]) // 64 * 64 for photo in pictures))
     crops = middles(pictures, side).tensors[0]

@@ -13,11 +13,12 @@ from torch.utils.data import DataLoader
 
 from semapix.bundle import save_bundle
 from semapix.codecs import QUALITIES
-from semapix.coding import TableBank, gaussian_counts
+from semapix.coding import TableBank
 from semapix.tasks import evidence_quantiles, fit_temperature
 from semapix.training.augment import squeeze
 from semapix.training.dicm.model import TrainedDicm, dicm_graphs
 from semapix.training.dicm.tables import fit_tables
+from semapix.training.fitted_tables import own_tables
 from semapix.training.normalise import normalise
 from semapix.training.onnx_graph import to_onnx
 from semapix.training.splits import labelled
@@ -79,13 +80,11 @@ def export_dicm(trained: TrainedDicm, path: Path, data: Path | None = None, *, f
         },
     }
     compression = trained.compression
-    trained_coder = compression.coder.export()
-    coder, tables = (trained_coder, gaussian_counts()) if data is None else fit_tables(trained, data)
+    coder, tables = own_tables(compression.coder.export()) if data is None else fit_tables(trained, data)
     arrays: dict[str, dict[str, Any]] = {
         "tables": {"gaussian": TableBank.pack(tables)},
         "codec": {
             **coder.to_arrays(),
-            "trained_hyper_levels": trained_coder.hyper_levels,
             "gain": compression.gain.detach().exp().numpy(),
             "inverse_gain": compression.inverse_gain.detach().exp().numpy(),
         },

@@ -33,7 +33,7 @@ def restore_dicm(bundle: Bundle, folder: Path) -> None:
     for name, part in dicm_graphs(folded).items():
         set_parameters(bundle, name, part.module)
     arrays = bundle.arrays("codec")
-    set_integers(folded.compression.coder, arrays)
+    set_integers(folded.compression.coder, bundle, "codec")
     for name in ("gain", "inverse_gain"):
         getattr(folded.compression, name).data = torch.from_numpy(arrays[name].astype("float32")).log()
     embedder = Embedder(recipe.model, recipe.selfsupervised.projection)

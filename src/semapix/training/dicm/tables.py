@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semapix.codecs import QUALITIES
-from semapix.coding import LEVELS, LatentModel, TableBank, gaussian_counts
+from semapix.coding import LEVELS, LatentModel, TableBank
 from semapix.training.augment import squeeze
 from semapix.training.dicm.model import TrainedDicm
-from semapix.training.fitted_tables import Recorder, fitted_counts
+from semapix.training.fitted_tables import Recorder, fitted_counts, own_tables
 from semapix.training.normalise import normalise
 from semapix.training.splits import labelled, middles, photos
 
 __all__ = ["fit_tables"]
 
-_MOST_TABLES = 256 - LEVELS  # of hyper-latents: the number of a table takes one byte
 _LABELLED = 900
 _PHOTOS = 120
 _SIDE = 256  # of the middles of photos
@@ -31,18 +29,9 @@ _BATCH = 16
 def fit_tables(trained: TrainedDicm, data: Path) -> tuple[LatentModel, list[NDArray[np.int32]]]:
     """The entropy model of a trained one with tables counted on training pictures, and these tables.
 
-    `data`: where the data sets of the recipe are. Tables 0 to 63 are those of latents, by their scales; behind them
-    each channel of the hyper-latent has one for every few qualities, for as many as there is room for.
+    `data`: where the data sets of the recipe are. See `own_tables` for which table is whose.
     """
-    coder, gaussian = trained.compression.coder.export(), gaussian_counts()
-    channels = coder.hyper_levels.shape[1]
-    shares = min(QUALITIES, _MOST_TABLES // channels)  # of the qualities that share a table
-    share = np.arange(QUALITIES) * shares // QUALITIES
-    middle = [int(np.flatnonzero(share == number)[(share == number).sum() // 2]) for number in range(shares)]
-    before = [*gaussian, *(gaussian[level] for quality in middle for level in coder.hyper_levels[quality])]
-    own = LEVELS + share[:, None] * channels + np.arange(channels)
-    coder = replace(coder, hyper_levels=own.astype(np.uint8))
-
+    coder, before = own_tables(trained.compression.coder.export())
     section, model = trained.recipe.data, trained.recipe.model
     training, _ = labelled(section, data)
     chosen = training.take(np.random.default_rng(0).permutation(len(training))[:_LABELLED])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +38,7 @@ def restore_run(bundle: Bundle, folder: Path) -> None:
         set_parameters(bundle, name, part.module)
     units = {f"s{layer}": unit for layer, unit in enumerate(trained.compression.units, start=1)}
     for name, unit in [*units.items(), ("outer", trained.outer)]:
-        _set_arrays(unit, bundle.arrays(name))
+        _set_arrays(unit, bundle, name)
     unfold_batch_norm(trained.transform, folded.transform)
 
     parts: dict[str, dict[str, nn.Module]] = {
@@ -55,9 +54,10 @@ def restore_run(bundle: Bundle, folder: Path) -> None:
             torch.save({"state_dict": state, "recipe": bundle.manifest["recipe"], "labels": labels}, path)
 
 
-def _set_arrays(unit: nn.Module, arrays: dict[str, Any]) -> None:
+def _set_arrays(unit: nn.Module, bundle: Bundle, group: str) -> None:
     """Gains, and the integers of the entropy model."""
-    set_integers(unit.coder, arrays)
+    set_integers(unit.coder, bundle, group)
+    arrays = bundle.arrays(group)
     for name, parameter in unit.named_parameters(recurse=False):
         values = torch.from_numpy(arrays[name].astype(np.float32))
         parameter.data = values.log() if name.endswith("gain") else values

@@ -221,7 +221,7 @@ class AdaptiveNetwork(nn.Module):
             nn.LeakyReLU(0.1),
             nn.Conv2d(width, model.hyper_latents - 1, 1),
         )
-        self.coder = LatentCoder(model.groups, model.hyper_latents, model.features, QUALITIES)
+        self.coder = LatentCoder(model.groups, model.hyper_latents, model.features, QUALITIES, counted=True)
         with torch.no_grad():
             steps = torch.arange(QUALITIES) * MAP_STEPS // (QUALITIES - 1) - MAP_STEPS // 2
             self.coder.hyper_mean[:, 0] = steps

@@ -137,7 +137,8 @@ class CompressionNetwork(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.to_hyper = HalvingConv(width, model.hyper_latents)
-        self.coder = LatentCoder(model.latent_groups, model.hyper_latents, model.entropy_features, QUALITIES)
+        sizes = model.latent_groups, model.hyper_latents, model.entropy_features
+        self.coder = LatentCoder(*sizes, QUALITIES, counted=True)
         self.gain = nn.Parameter(torch.zeros(QUALITIES, model.latents))  # logarithms
         self.inverse_gain = nn.Parameter(torch.zeros(QUALITIES, model.latents))
 
