@@ -82,3 +82,14 @@ def test_a_manifest_that_is_none_is_refused(manifest, tmp_path):
         archive.writestr("manifest.json", manifest)
     with pytest.raises(BrokenBundle, match=r"x.spxm: (not an intact bundle|its manifest lacks name, codec)"):
         Bundle(tmp_path / "x.spxm")
+
+
+def test_members_are_compressed_as_it_pays(tmp_path):
+    smooth = (1000 * np.sin(np.arange(20000) / 50)).astype(np.int16)  # whose bytes tell each other's places
+    noise = np.random.default_rng(0).integers(0, 256, 5000, np.uint8)
+    save_bundle(tmp_path / "x.spxm", MANIFEST, {"noise": noise.tobytes()}, {"smooth": {"x": smooth}})
+    with zipfile.ZipFile(tmp_path / "x.spxm") as archive:
+        methods = {entry.filename: entry.compress_type for entry in archive.infolist()}
+    assert methods["arrays/smooth.npz"] == zipfile.ZIP_LZMA
+    assert methods["graphs/noise.onnx"] == zipfile.ZIP_DEFLATED
+    assert np.array_equal(Bundle(tmp_path / "x.spxm").arrays("smooth")["x"], smooth)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -27,6 +29,8 @@ __all__ = ["Archive", "ArchiveKind", "save_archive"]
 
 _MANIFEST = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal content gives equal files
+
+_WORTH = 0.94
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,13 @@ def save_archive(
     text = json.dumps({f"{kind.name}_format": kind.version, **manifest, "members": hashes}, indent=1, sort_keys=True)
 
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(content, "w", compresslevel=9) as archive:
         for name, data in [(_MANIFEST, text.encode()), *sorted(stored.items())]:
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, _method(data))
     atomic_write(path, content.getvalue(), force=force)
+
+
+def _method(data: bytes) -> int:
+    """LZMA where it saves enough to be worth that it unpacks ten times as slowly."""
+    small = len(lzma.compress(data, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1}]))
+    return zipfile.ZIP_LZMA if small < _WORTH * len(zlib.compress(data, 9)) else zipfile.ZIP_DEFLATED
