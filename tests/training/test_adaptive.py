@@ -151,6 +151,23 @@ def test_a_bundle_goes_back_to_checkpoints_that_give_the_same_pictures(tiny_bund
     assert looked == 6
 
 
+@pytest.mark.parametrize("stage", ["distortion", "semantics"])
+def test_a_bundle_after_an_earlier_stage_has_one_decoder_twice(stage, run_folder, training_data, tmp_path):
+    export(run_folder, tmp_path / "early.spxm", training_data, stage=stage)
+    early = Bundle(tmp_path / "early.spxm")
+    assert early.graph("vivid") == early.graph("faithful")
+    encoders = [bundle.graph("encoder") for bundle in (early, Bundle(run_folder / "adaptive.spxm"))]
+    assert (encoders[0] == encoders[1]) == (stage == "semantics")  # the third stage leaves the encoder alone
+    stream = semapix.encode(picture(80, 60), quality=5, model=early)
+    assert np.asarray(stream.image()).shape == (60, 80, 3)
+
+
+def test_stages_that_make_no_model_are_refused(run_folder, tmp_path):
+    text = r"stage \(='classifier'\) of adaptive must be one that makes a model: distortion, semantics, perception"
+    with pytest.raises(ArgumentError, match=text):
+        export(run_folder, tmp_path / "x.spxm", stage="classifier")
+
+
 def test_the_third_stage_leaves_all_but_the_second_decoder_alone(run_folder):
     second, third = (read_checkpoint(run_folder, stage)["state_dict"] for stage in ("semantics", "perception"))
     rounded = AdaptiveNetwork(RECIPE.model)

@@ -33,8 +33,8 @@ def train(
         str,
         typer.Option(
             metavar="STAGE",
-            help="Of scalable: lfrnet, then lcnet, and outer at any time. Of dicm: selfsupervised, compression, "
-            "tasks. Of deepsic: joint, then semantics.",
+            help="Of scalable: lfrnet, then lcnet, and outer at any time. Of adaptive: classifier, distortion, "
+            "semantics, perception. Of dicm: selfsupervised, compression, tasks. Of deepsic: joint, then semantics.",
         ),
     ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the data sets that the recipe names.")],
@@ -74,6 +74,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STAGE",
+            help="Take the model after an earlier stage: of adaptive, distortion or semantics. By default the last.",
+            show_default=False,
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Make a bundle, which codes without PyTorch, from the checkpoints of a model.
@@ -89,7 +97,7 @@ def export(
     check_output(out, force=force)
     with _training_packages():
         from semapix.training.export import export as make_bundle
-    temperatures = make_bundle(run, out, data, force=force)
+    temperatures = make_bundle(run, out, data, stage=stage, force=force)
     say(f"{run} -> {out}  {out.stat().st_size:,} bytes")
     for task, temperature in temperatures.items():
         say(f"  {task}  temperature {temperature:.3f}")

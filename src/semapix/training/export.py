@@ -10,11 +10,14 @@ from semapix.training.systems import SYSTEMS
 __all__ = ["export"]
 
 
-def export(folder: Path, bundle: Path, data: Path | None = None, *, force: bool = False) -> dict[str, float]:
+def export(
+    folder: Path, bundle: Path, data: Path | None = None, *, stage: str | None = None, force: bool = False
+) -> dict[str, float]:
     """Make a bundle of the checkpoints in `folder`, and return the temperature of each task that was calibrated.
 
-    `data`: where the data sets of the recipe are; tasks are calibrated on their held-out pictures. Raises ArgumentError
-    when `folder` lacks the checkpoint of a stage, OutputError when `bundle` exists, unless `force`.
+    `data`: where the data sets of the recipe are; tasks are calibrated on their held-out pictures. `stage`: the stage
+    after which the model is taken, by default the last. Raises ArgumentError when `folder` lacks the checkpoint of a
+    stage or `stage` makes no model, OutputError when `bundle` exists, unless `force`.
     """
     begun = {name: system for name, system in SYSTEMS.items() if (folder / f"{system.stages[0]}.ckpt").is_file()}
     if not begun:
@@ -22,5 +25,8 @@ def export(folder: Path, bundle: Path, data: Path | None = None, *, force: bool 
         raise ArgumentError(f"{folder} has no checkpoint of a first stage ({first}); make it with: semapix train")
     if len(begun) > 1:
         raise ArgumentError(f"{folder} has checkpoints of several systems ({', '.join(begun)}); keep each in its own")
-    (system,) = begun.values()
-    return system.export(folder, bundle, data, force=force)
+    ((name, system),) = begun.items()
+    able = (*system.earlier, system.stages[-1])
+    if stage is not None and stage not in able:
+        raise ArgumentError(f"stage (={stage!r}) of {name} must be one that makes a model: {', '.join(able)}")
+    return system.export(folder, bundle, data, stage or able[-1], force=force)

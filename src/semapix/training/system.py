@@ -29,6 +29,9 @@ class System(ABC):
     stages: ClassVar[tuple[str, ...]]
     """Its stages, in order."""
 
+    earlier: ClassVar[tuple[str, ...]] = ()
+    """Stages before the last that a bundle can be made after as well, to see what each is good for."""
+
     @abstractmethod
     def prepare(self, recipe: Any, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
         """A stage of a recipe of this system; `folder` holds the checkpoints of earlier stages."""
@@ -38,8 +41,10 @@ class System(ABC):
         """Write the checkpoints that `folder` lacks with the weights of a bundle, without optimiser state."""
 
     @abstractmethod
-    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+    def export(
+        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+    ) -> dict[str, float]:
         """Make a bundle of the checkpoints in `folder`; with `data`, calibrate its tasks on held-out pictures.
 
-        Returns the temperature of each task that was calibrated.
+        `stage`: the last one, or one of `earlier`. Returns the temperature of each task that was calibrated.
         """

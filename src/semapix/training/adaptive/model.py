@@ -58,18 +58,19 @@ def load_network(folder: Path, stage: str) -> dict[str, torch.Tensor]:
     return weights_of(read_checkpoint(folder, stage)["state_dict"], "network")
 
 
-def load_adaptive(folder: Path) -> TrainedAdaptive:
-    """The model of a run folder, ready for export: batch norm folded, weights rounded.
+def load_adaptive(folder: Path, stage: str = "perception") -> TrainedAdaptive:
+    """The model of a run folder after a stage, ready for export: batch norm folded, weights rounded.
 
-    It is that of stage `perception`, which holds what stage `semantics` had trained when it began. Raises ArgumentError
-    when a checkpoint is missing.
+    Stage `perception` holds what stage `semantics` had trained when it began; before it, the second decoder is the
+    first. Raises ArgumentError when a checkpoint is missing.
     """
     classifier, labels = load_classifier(folder)
-    checkpoint = read_checkpoint(folder, "perception")
+    checkpoint = read_checkpoint(folder, stage)
     recipe = build_recipe(AdaptiveRecipe, checkpoint["recipe"], "the checkpoint's recipe")
     network, vivid = AdaptiveNetwork(recipe.model).eval(), Decoder(recipe.model).eval()
     network.load_state_dict(weights_of(checkpoint["state_dict"], "network"))
-    vivid.load_state_dict(weights_of(checkpoint["state_dict"], "vivid"))
+    second = weights_of(checkpoint["state_dict"], "vivid") or network.decoder.state_dict()
+    vivid.load_state_dict(second)
     fold_batch_norm(classifier)
     for part in (classifier, network, vivid):
         part.requires_grad_(False)

@@ -32,6 +32,7 @@ class AdaptiveSystem(System):
     """The classifier, then the paper's three stages."""
 
     stages = ("classifier", "distortion", "semantics", "perception")
+    earlier = ("distortion", "semantics")
 
     def prepare(self, recipe: AdaptiveRecipe, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
         if stage == "classifier":
@@ -59,7 +60,9 @@ class AdaptiveSystem(System):
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_adaptive(bundle, folder)
 
-    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+    def export(
+        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+    ) -> dict[str, float]:
         if data is None:
             raise ArgumentError("adaptive: name the training data with --data; typical rates are measured on them")
-        return export_adaptive(load_adaptive(folder), bundle, data, force=force)
+        return export_adaptive(load_adaptive(folder, stage), bundle, data, force=force)

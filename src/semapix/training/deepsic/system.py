@@ -46,7 +46,9 @@ class DeepsicSystem(System):
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_deepsic(bundle, folder)
 
-    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+    def export(
+        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+    ) -> dict[str, float]:
         if data is None:
             raise ArgumentError("deepsic: name the training data with --data; its coder counts contexts on them")
         return export_deepsic(load_deepsic(folder), bundle, data, force=force)

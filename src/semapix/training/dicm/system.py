@@ -63,7 +63,9 @@ class DicmSystem(System):
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_dicm(bundle, folder)
 
-    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+    def export(
+        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+    ) -> dict[str, float]:
         return export_dicm(load_dicm(folder), bundle, data, force=force)
 
 

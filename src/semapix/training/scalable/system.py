@@ -43,7 +43,9 @@ class ScalableSystem(System):
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_run(bundle, folder)
 
-    def export(self, folder: Path, bundle: Path, data: Path | None, *, force: bool = False) -> dict[str, float]:
+    def export(
+        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+    ) -> dict[str, float]:
         trained = load_scalable(folder)
         calibrations = {} if data is None else calibrate(trained, data)
         export_scalable(trained, bundle, calibrations, data=data, force=force)
