@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -19,11 +19,12 @@ import semapix
 from semapix.bundle import Bundle
 from semapix.codecs import CODECS
 from semapix.errors import SemapixError
+from semapix.evaluation.records import Table
 from semapix.evaluation.reference import REFERENCES
 from semapix.evaluation.tested import Tested, encode_own
 from semapix.tasks import CLASSIFY
 
-__all__ = ["Command", "Timed", "code_once", "run_command", "warm"]
+__all__ = ["Command", "Timed", "code_once", "run_command", "timing_tables", "warm"]
 
 _LAUNCHER = """
 import resource, subprocess, sys, time
@@ -135,3 +136,11 @@ def run_command(command: str, what: str, *words: str | Path) -> Command:
         raise SemapixError(f"semapix {command} failed: {' '.join(done.stderr.split())}")
     seconds, size = map(float, done.stdout.split())
     return Command(f"semapix {command}", what, seconds, size * (1 if sys.platform == "darwin" else 1024) / 1e6)
+
+
+def timing_tables(timed: Sequence[Timed], commands: Sequence[Command]) -> dict[str, Table]:
+    """All single times, for a record."""
+    return {
+        "commands": Table([entry.name for entry in fields(Command)], [list(asdict(e).values()) for e in commands]),
+        "warm": Table([entry.name for entry in fields(Timed)], [list(asdict(e).values()) for e in timed]),
+    }

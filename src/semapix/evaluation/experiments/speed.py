@@ -16,9 +16,9 @@ from PIL import Image
 
 from semapix.evaluation.datasets import TestPicture, open_dataset
 from semapix.evaluation.experiments._run import Run, bundles_of
-from semapix.evaluation.experiments._timing import Command, Timed, code_once, run_command, warm
+from semapix.evaluation.experiments._timing import Command, Timed, code_once, run_command, timing_tables, warm
 from semapix.evaluation.findings import Findings
-from semapix.evaluation.records import Record, Table
+from semapix.evaluation.records import Record
 from semapix.evaluation.tested import Tested, choose
 from semapix.imaging import load
 
@@ -82,12 +82,7 @@ def measure_speed(dataset: Path, protocol: SpeedProtocol, run: Run) -> Findings:
             results={
                 "warm": [{"codec": e.codec, "what": e.what, "pixels": e.pixels, "seconds": e.median} for e in timed],
             },
-            tables={
-                "commands": Table(list(Command.__dataclass_fields__), [list(asdict(e).values()) for e in commands]),
-                "warm": Table(
-                    ["codec", "what", "pixels", "seconds"], [[e.codec, e.what, e.pixels, e.seconds] for e in timed]
-                ),
-            },
+            tables=timing_tables(timed, commands),
         ),
         {"Warm": table, "Commands": cold},
         failures=missing,
