@@ -14,7 +14,7 @@ from semapix.imaging import load
 
 
 def protocol(**chosen):
-    small = {"labelled": "things", "photos": "photos", "rounds": 1}
+    small = {"labelled": "things", "photos": "photos", "rounds": 1, "only": {}}
     return load_protocol(SystemsProtocol, "systems", **(small | chosen))
 
 
@@ -112,6 +112,12 @@ def test_by_default_systems_are_those_with_an_installed_model(run, data):
         measure_systems(data, protocol(), run)
 
 
+def test_a_system_without_a_model_is_refused_where_it_is_named(run, data, monkeypatch):
+    monkeypatch.setattr("semapix.evaluation.experiments.systems.installed", tuple)
+    with pytest.raises(ArgumentError, match="no model for codec dicm is installed; name the path of its bundle"):
+        measure_systems(data, protocol(codecs=["dicm"]), run)
+
+
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
@@ -125,6 +131,10 @@ def test_by_default_systems_are_those_with_an_installed_model(run, data):
         ({"metrics": ["psnr", "mse"]}, r"metric \(='mse'\) must be one of"),
         ({"labelled": "photos"}, "photos: has no labels of the tasks coarse, fine of adaptive; choose another codec"),
         ({"tasks": ["mood"]}, "things: has no labels of the tasks mood of adaptive"),
+        (
+            {"only": {"source": "sky"}},
+            r"things: has no picture with the values of only \(=\{'source': 'sky'\}\); change",
+        ),
         ({"photos": "slides"}, "slides: there is no such directory"),
     ],
 )

@@ -69,15 +69,18 @@ def measure_systems(data: Path, protocol: SystemsProtocol, run: Run) -> Findings
     """Code labelled pictures and photos with every system at one quality, ask and decode the files, take the time.
 
     `data`: the folder above those of the two data sets. Raises ArgumentError for codecs that are not Semapix's own, or
-    whose settings are rates, and for data whose labels a model does not know; SemapixError when a command fails.
+    whose settings are rates, for data without the pictures that the protocol wants, or whose labels a model does not
+    know; SemapixError when a command fails.
     """
     find_metrics(protocol.metrics)
     if protocol.rounds < 1:
         raise ArgumentError(f"rounds (={protocol.rounds}) must be 1 or more")
     codecs, missing = _systems(protocol)
     things, photos = open_dataset(data / protocol.labelled), open_dataset(data / protocol.photos)
-    asked = [(codec, asked_tasks(codec, things, protocol.tasks)) for codec in codecs]
     pictures = some_of(those_with(things.pictures, protocol.only), run.limit)
+    if not pictures:
+        raise ArgumentError(f"{things.folder}: has no picture with the values of only (={protocol.only}); change these")
+    asked = [(codec, asked_tasks(codec, things, protocol.tasks)) for codec in codecs]
     labelled, unlabelled = _rows(
         [
             _Work(picture, codec, [*tasks], {task: picture.columns[column] for task, column in tasks.items()}, ())
@@ -131,6 +134,9 @@ def _systems(protocol: SystemsProtocol) -> tuple[list[Tested], list[Failure]]:
     """The codecs of the protocol, or one for each system that has an installed model, at the protocol's quality."""
     shipped = {bundle.codec for bundle in installed() if bundle.name == bundle.codec}
     names = protocol.codecs or [name for name in CODECS if name in shipped]
+    for name in names:
+        if name in CODECS and name not in shipped:
+            raise ArgumentError(f"no model for codec {name} is installed; name the path of its bundle (.spxm) instead")
     codecs, missing = choose(names, {name: [protocol.quality] for name in names})
     for codec in codecs:
         if codec.options.rate:
