@@ -74,6 +74,7 @@ def test_a_broken_picture_is_named_and_the_status_is_1(run, photos, protocol, tm
         (["judge", "--dataset", "{photos}", "--judge", "{photos}/0.png"], "has neither masks nor a column 'label'"),
         (["speed", "--dataset", "{photos}", "--protocol", "{empty}/no.yaml"], "there is no such protocol"),
         (["critical-rate", "--dataset", "{photos}", "--codecs", "webp"], "webp has no machine layers"),
+        (["systems", "--data", "{empty}"], "objects: there is no such directory"),
         (["steps", "--dataset", "{photos}", "--codecs", "webp"], "webp cannot be cut"),
         (
             ["rates", "--dataset", "{photos}", "--model", "deepsic"],
@@ -121,6 +122,7 @@ def test_every_experiment_has_help_with_an_example(run):
         "transforms",
         "teach",
         "labels",
+        "systems",
         "report",
     )
     for name in names:

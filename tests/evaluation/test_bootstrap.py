@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from semapix.errors import ArgumentError
-from semapix.evaluation.bootstrap import bootstrap, paired_difference
+from semapix.evaluation.bootstrap import bootstrap, mean_of, paired_difference
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_law():
     values = np.random.default_rng(1).normal(3, 2, 400)
-    interval = bootstrap(400, lambda chosen: float(values[chosen].mean()))
+    interval = mean_of(values)
     half = 1.96 * values.std() / 20
     assert interval.value == pytest.approx(values.mean())
     assert interval.high - interval.value == pytest.approx(half, rel=0.1)
@@ -37,5 +37,7 @@ def test_choices_without_a_figure_are_left_out():
 def test_refusals():
     with pytest.raises(ArgumentError, match="two pictures or more, not 1"):
         bootstrap(1, lambda chosen: 0.0)
+    with pytest.raises(ArgumentError, match="two pictures or more, not 1"):
+        mean_of([0.5])
     with pytest.raises(ArgumentError, match="not of 2 and 3"):
         paired_difference([1, 2], [1, 2, 3])

@@ -5,10 +5,11 @@ import pytest
 
 import semapix
 from semapix.bundle import Bundle
+from semapix.codecs import open_codec
 from semapix.codecs._lifting import forward_step
 from semapix.codecs._pixels import normalise
 from semapix.errors import ArgumentError
-from semapix.evaluation.machine import MachineCoder, rank_of
+from semapix.evaluation.machine import MachineCoder, look_at, rank_of
 from semapix.graphs import OnnxGraphs
 from semapix.stream import Reader
 from tests.pictures import picture
@@ -32,7 +33,7 @@ def test_machine_layers_are_those_of_whole_files(bundle):
 
 
 @pytest.mark.parametrize(("task", "layers"), [("coarse", 1), ("fine", 2)])
-def test_looks_read_a_file_that_ends_behind_the_layers_of_the_task(bundle, task, layers):
+def test_looks_read_a_file_that_ends_behind_the_layers_of_the_task(bundle, task, layers, tmp_path):
     pixels = picture(70, 40)
     coder = MachineCoder(bundle)
     look = coder.look(coder.encode(pixels), task)
@@ -41,6 +42,11 @@ def test_looks_read_a_file_that_ends_behind_the_layers_of_the_task(bundle, task,
     assert look.bytes_read == len(prefix) == coder.prefix_bytes(coder.encode(pixels), layers)
     best = stream.look(task, top=1)[0].name
     assert next(t for t in bundle.manifest["tasks"] if t["name"] == task)["labels"][np.argmax(look.scores)] == best
+    whole = tmp_path / "whole.spix"
+    semapix.encode(pixels, quality=5, model=bundle).save(whole)
+    again = look_at(whole, open_codec(bundle), task)
+    assert again.bytes_read == len(prefix) < whole.stat().st_size
+    assert (again.scores == look.scores).all()
 
 
 def test_uncoded_scores_are_of_the_transform_alone(bundle):

@@ -21,6 +21,7 @@ from semapix.evaluation.experiments.semantic import SemanticProtocol
 from semapix.evaluation.experiments.signal import SignalProtocol
 from semapix.evaluation.experiments.speed import SpeedProtocol
 from semapix.evaluation.experiments.steps import StepsProtocol
+from semapix.evaluation.experiments.systems import SystemsProtocol
 from semapix.evaluation.experiments.tasks import TasksProtocol
 from semapix.evaluation.experiments.teach import TeachProtocol
 from semapix.evaluation.experiments.transforms import TransformsProtocol
@@ -46,6 +47,7 @@ KINDS = {
     "signal": SignalProtocol,
     "speed": SpeedProtocol,
     "steps": StepsProtocol,
+    "systems": SystemsProtocol,
     "tasks": TasksProtocol,
     "teach": TeachProtocol,
     "transforms": TransformsProtocol,

@@ -550,6 +550,26 @@ def tasks(
 
 
 @bench.command()
+def systems(
+    data: DataPath,
+    out: Out,
+    codecs: Codecs = None,
+    protocol: Protocol = None,
+    processes: Processes = 2,
+    limit: Limit = None,
+) -> None:
+    """All systems in one table: bytes, labels, accuracy, signal quality and time on the same pictures.
+
+    Example: semapix bench systems --data DATA --limit 1000 -o results/systems
+    """
+    with _evaluation_packages():
+        from semapix.evaluation.experiments.systems import SystemsProtocol, measure_systems
+        from semapix.evaluation.protocol import load_protocol
+    chosen = load_protocol(SystemsProtocol, "systems", protocol, codecs=_split(codecs))
+    _end(measure_systems(data, chosen, _run(out, processes, limit, places={data: "DATA"})), out)
+
+
+@bench.command()
 def report(
     results: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories of results, or above them.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="HTML", help="The page.")],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from semapix.errors import ArgumentError
 
-__all__ = ["Interval", "bootstrap", "paired_difference"]
+__all__ = ["Interval", "bootstrap", "mean_of", "paired_difference"]
 
 _ROUNDS = 2000
 _LEVEL = 95.0
@@ -55,9 +55,14 @@ def bootstrap(count: int, figure: Callable[[NDArray[np.intp]], float], rounds: i
     return Interval(value, float(low), float(high))
 
 
+def mean_of(figures: Sequence[float] | NDArray[np.float64]) -> Interval:
+    """The mean of figures of pictures. Raises ArgumentError for less than two pictures."""
+    values = np.asarray(figures, np.float64)
+    return bootstrap(len(values), lambda chosen: float(values[chosen].mean()))
+
+
 def paired_difference(test: Sequence[float], reference: Sequence[float]) -> Interval:
     """Mean of `test` less mean of `reference`, figures of the same pictures in the same order."""
     if len(test) != len(reference):
         raise ArgumentError(f"paired figures must be of the same pictures, not of {len(test)} and {len(reference)}")
-    differences = np.asarray(test, np.float64) - np.asarray(reference, np.float64)
-    return bootstrap(len(differences), lambda chosen: float(differences[chosen].mean()))
+    return mean_of(np.asarray(test, np.float64) - np.asarray(reference, np.float64))

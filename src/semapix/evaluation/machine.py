@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.bundle import FINGERPRINT_BYTES, Bundle, find
-from semapix.codecs import CODECS, Layers, PictureInfo
+from semapix.codecs import CODECS, Codec, Layers, PictureInfo
 from semapix.errors import ArgumentError
 from semapix.graphs import OnnxGraphs
 from semapix.stream import Reader, write
 from semapix.tasks import Task
 
-__all__ = ["Look", "MachineCoder", "machine_layers", "opened", "rank_of"]
+__all__ = ["Look", "MachineCoder", "look_at", "machine_layers", "opened", "rank_of"]
 
 _QUALITY = 5  # matters for the few machine layers that serve people too
 
@@ -65,9 +65,7 @@ class MachineCoder:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "prefix.spix"
             path.write_bytes(Reader(coded).prefix(layers))
-            reader = Reader(path)
-            decoded, info = machine_layers(reader, layers)
-        return Look(self._codec.scores(decoded, info, task), reader.bytes_read)
+            return look_at(path, self._codec, task)
 
     def features(self, coded: bytes, layers: int) -> NDArray[np.float32]:
         """The features, float32 (C, h, w), that the first `layers` machine layers of a file give."""
@@ -97,6 +95,13 @@ class MachineCoder:
                 f"{self._bundle.path}: task {task} has {len(have)} labels ({', '.join(have[:2])}, ...) that are not "
                 f"the {len(labels)} of the data ({', '.join(labels[:2])}, ...)"
             )
+
+
+def look_at(file: Path, codec: Codec, task: str) -> Look:
+    """Ask a task about a .spix file, of which its front header and the task's layers are read."""
+    reader = Reader(file)
+    layers, info = machine_layers(reader, Task.find(codec.description["tasks"], task).layers)
+    return Look(codec.scores(layers, info, task), reader.bytes_read)
 
 
 def machine_layers(reader: Reader, count: int) -> tuple[Layers, PictureInfo]:

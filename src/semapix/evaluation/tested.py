@@ -23,7 +23,7 @@ from semapix.evaluation.reference import REFERENCES
 from semapix.evaluation.reference.base import Dial
 from semapix.evaluation.runner import Failure
 
-__all__ = ["Coded", "Options", "Tested", "choose", "code", "encode_own", "opened_bundle", "own_tasks"]
+__all__ = ["Coded", "Options", "Tested", "asked_tasks", "choose", "code", "encode_own", "opened_bundle", "own_tasks"]
 
 Pixels = NDArray[np.uint8]
 
@@ -192,6 +192,18 @@ def own_tasks(tested: Tested, data: Dataset) -> dict[str, str]:
         raise ArgumentError(f"{tested.name} has no machine layers; codecs of this experiment are Semapix's own")
     stated = bundle.manifest["tasks"]
     return {task["name"]: space.column for task in stated if (space := data.space_of(task["labels"]))}
+
+
+def asked_tasks(tested: Tested, data: Dataset, names: Sequence[str]) -> dict[str, str]:
+    """Those of `own_tasks` that are called `names`. Raises ArgumentError when there are none, and as `own_tasks`."""
+    columns = own_tasks(tested, data)
+    asked = {task: columns[task] for task in names if task in columns}
+    if not asked:
+        raise ArgumentError(
+            f"{data.folder}: has no labels of the tasks {', '.join(names)} of {tested.name}; choose another codec, or "
+            "a data set with its labels"
+        )
+    return asked
 
 
 def _bundle(name: str, model: str | None) -> Bundle:

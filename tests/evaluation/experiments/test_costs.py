@@ -5,8 +5,9 @@ import pytest
 
 from semapix.errors import SemapixError
 from semapix.evaluation.datasets import open_dataset
+from semapix.evaluation.experiments._timing import run_command
 from semapix.evaluation.experiments.complexity import ComplexityProtocol, measure_complexity
-from semapix.evaluation.experiments.speed import SpeedProtocol, _run, measure_speed, mosaic
+from semapix.evaluation.experiments.speed import SpeedProtocol, measure_speed, mosaic
 from semapix.evaluation.protocol import load_protocol
 
 
@@ -34,12 +35,12 @@ def test_speed_of_codecs_and_commands(run, photos):
 
 def test_memory_is_that_of_the_command():
     ballast = np.ones(60_000_000)  # 480 MB
-    found = _run("--help", "")
+    found = run_command("--help", "")
     assert ballast.all()
     assert 10 < found.megabytes < 150
     assert 0 < found.seconds < 60
     with pytest.raises(SemapixError, match=r"semapix look failed: semapix: .*nowhere\.spix"):
-        _run("look", "", "nowhere.spix")
+        run_command("look", "", "nowhere.spix")
 
 
 def test_a_mosaic_is_full(photos):

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -18,28 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-import semapix
-from semapix.bundle import Bundle
-from semapix.codecs import CODECS
-from semapix.errors import SemapixError
 from semapix.evaluation.datasets import TestPicture, open_dataset
 from semapix.evaluation.experiments._run import Run, bundles_of
+from semapix.evaluation.experiments._timing import Command, Timed, code_once, run_command, timing_tables, warm
 from semapix.evaluation.findings import Findings
-from semapix.evaluation.records import Record, Table
-from semapix.evaluation.reference import REFERENCES
-from semapix.evaluation.tested import Tested, choose, encode_own
+from semapix.evaluation.records import Record
+from semapix.evaluation.tested import Tested, choose
 from semapix.imaging import load
-from semapix.tasks import CLASSIFY
 
 __all__ = ["SpeedProtocol", "measure_speed"]
-
-_LAUNCHER = """
-import resource, subprocess, sys, time
-start = time.perf_counter()
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(done.returncode)
-"""
 
 _SMALL = 0.1  # megapixels
 
@@ -56,30 +39,6 @@ class SpeedProtocol:
     files: Sequence[int]
 
 
-@dataclass(frozen=True)
-class _Timed:
-    """Warm times of one thing at one size."""
-
-    codec: str
-    what: str
-    pixels: int
-    seconds: list[float]
-
-    @property
-    def median(self) -> float:
-        return median(self.seconds)
-
-
-@dataclass(frozen=True)
-class _Command:
-    """One run of a command in a process of its own. `megabytes`: largest resident set."""
-
-    command: str
-    what: str
-    seconds: float
-    megabytes: float
-
-
 def measure_speed(dataset: Path, protocol: SpeedProtocol, run: Run) -> Findings:
     """Time all codecs, each at the middle one of its settings, at all sizes, and the commands of Semapix.
 
@@ -88,13 +47,13 @@ def measure_speed(dataset: Path, protocol: SpeedProtocol, run: Run) -> Findings:
     pictures = open_dataset(dataset).pictures
     codecs, missing = choose(protocol.codecs, protocol.settings, run.model)
     codecs = [replace(codec, settings=(codec.settings[len(codec.settings) // 2],)) for codec in codecs]
-    timed: list[_Timed] = []
+    timed: list[Timed] = []
     for size in protocol.megapixels:
         picture = mosaic(pictures, size)
         rounds = 10 * protocol.rounds if size < _SMALL else max(3, round(protocol.rounds / max(1.0, size)))
         print(f"speed: {picture.shape[1]}x{picture.shape[0]}, {rounds} rounds", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            timed += _warm(picture, codecs, rounds, Path(folder))
+            timed += warm(picture, codecs, rounds, Path(folder))
     commands = [entry for codec in codecs if codec.model for entry in _commands(pictures, codec, protocol)]
     table = [["codec", "what", *(f"{size:g} MP" for size in protocol.megapixels), "ms per MP, largest"]]
     for label, what in dict.fromkeys((entry.codec, entry.what) for entry in timed):
@@ -123,12 +82,7 @@ def measure_speed(dataset: Path, protocol: SpeedProtocol, run: Run) -> Findings:
             results={
                 "warm": [{"codec": e.codec, "what": e.what, "pixels": e.pixels, "seconds": e.median} for e in timed],
             },
-            tables={
-                "commands": Table(list(_Command.__dataclass_fields__), [list(asdict(e).values()) for e in commands]),
-                "warm": Table(
-                    ["codec", "what", "pixels", "seconds"], [[e.codec, e.what, e.pixels, e.seconds] for e in timed]
-                ),
-            },
+            tables=timing_tables(timed, commands),
         ),
         {"Warm": table, "Commands": cold},
         failures=missing,
@@ -157,85 +111,21 @@ def mosaic(pictures: Sequence[TestPicture], megapixels: float) -> NDArray[np.uin
     return np.asarray(whole)
 
 
-def _warm(pixels: NDArray[np.uint8], codecs: Sequence[Tested], rounds: int, folder: Path) -> list[_Timed]:
-    works: dict[tuple[str, str], Callable[[], object]] = {}
-    for codec in codecs:
-        works |= {(codec.label, what): work for what, work in _works(codec, pixels, folder).items()}
-    seconds: dict[tuple[str, str], list[float]] = {key: [] for key in works}
-    order = random.Random(0)
-    for round_ in range(rounds + 1):
-        # In a fixed order the same work would always follow the slowest one, and find its caches cold.
-        for key in order.sample(list(works), len(works)):
-            start = time.perf_counter()
-            works[key]()
-            if round_:
-                seconds[key].append(time.perf_counter() - start)
-    return [_Timed(*key, pixels.shape[0] * pixels.shape[1], values) for key, values in seconds.items()]
-
-
-def _works(codec: Tested, pixels: NDArray[np.uint8], folder: Path) -> dict[str, Callable[[], object]]:
-    setting, bundle = codec.settings[0], codec.bundle
-    if bundle is None:
-        reference = REFERENCES[codec.name]
-        data = reference.encode(pixels, setting)
-        return {
-            "encode": lambda: reference.encode(pixels, setting),
-            "decode": lambda: reference.decode(data, pixels.shape),
-        }
-    file = folder / f"{codec.name.replace(':', '-')}.spix"
-    encode_own(codec, setting, pixels).save(file)
-    calls: dict[str, Callable[[], object]] = {
-        "encode": lambda: encode_own(codec, setting, pixels),
-    }
-    if CODECS[bundle.codec].pixels:
-        calls["decode"] = lambda: semapix.open(file, bundle).image(decoder=codec.options.decoder)
-    for task in bundle.manifest["tasks"]:
-        calls[f"look, {task['name']}"] = partial(_ask, file, bundle, task["name"])
-    return calls
-
-
-def _ask(file: Path, bundle: Bundle, task: str) -> object:
-    """The answer to a task, whatever its kind."""
-    stream = semapix.open(file, bundle)
-    return stream.look(task) if stream.task(task).kind == CLASSIFY else stream.detect(task)
-
-
-def _commands(pictures: Sequence[TestPicture], codec: Tested, protocol: SpeedProtocol) -> list[_Command]:
+def _commands(pictures: Sequence[TestPicture], codec: Tested, protocol: SpeedProtocol) -> list[Command]:
     """Cold runs: --help, look at one small file and at many; encode and decode the largest picture, once each."""
-    options, setting = codec.options, f"{codec.settings[0]:g}"
-    model, chosen = ["--model", str(codec.model)], ["--bpp" if options.rate else "--quality", setting]
-    chosen += ["--strategy", options.strategy] if options.strategy else []
-    decoder = ["--decoder", options.decoder] if options.decoder else []
-    found = []
+    model = ["--model", str(codec.model)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for which, size in (("small", min(protocol.megapixels)), ("large", max(protocol.megapixels))):
             Image.fromarray(mosaic(pictures, size)).save(folder / f"{which}.png")
-        large = f"{max(protocol.megapixels):g} megapixels"
-        found.append(_run("encode", large, folder / "large.png", "-o", folder / "large.spix", *chosen, *model))
-        if codec.bundle is not None and CODECS[codec.bundle.codec].pixels:
-            decoded = folder / "large-decoded.png"
-            found.append(_run("decode", large, folder / "large.spix", "-o", decoded, *decoder, *model))
-        _run("encode", "", folder / "small.png", "-o", folder / "small.spix", *model)
+        found = code_once(codec, folder / "large.png", f"{max(protocol.megapixels):g} megapixels")
+        run_command("encode", "", folder / "small.png", "-o", folder / "small.spix", *model)
         content = (folder / "small.spix").read_bytes()
         for number in range(max(protocol.files)):
             (folder / f"{number:04}.spix").write_bytes(content)
         for _ in range(protocol.commands):
-            found.append(_run("--help", ""))
+            found.append(run_command("--help", ""))
             for count in protocol.files:
                 files = [folder / f"{number:04}.spix" for number in range(count)]
-                found.append(_run("look", f"{count} files" if count > 1 else "one file", *files, *model))
+                found.append(run_command("look", f"{count} files" if count > 1 else "one file", *files, *model))
     return found
-
-
-def _run(command: str, what: str, *words: str | Path) -> _Command:
-    """Run a command in a process of its own, started by a small one.
-
-    The system counts what a program takes when it starts another as the other's, and this one may be large.
-    """
-    started = [sys.executable, "-c", _LAUNCHER, sys.executable, "-m", "semapix", command, *map(str, words)]
-    done = subprocess.run(started, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SemapixError(f"semapix {command} failed: {' '.join(done.stderr.split())}")
-    seconds, size = map(float, done.stdout.split())
-    return _Command(f"semapix {command}", what, seconds, size * (1 if sys.platform == "darwin" else 1024) / 1e6)

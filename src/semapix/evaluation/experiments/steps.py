@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import semapix
 from semapix.errors import ArgumentError
 from semapix.evaluation.bjontegaard import Curve, bd_quality
-from semapix.evaluation.bootstrap import Interval, bootstrap
+from semapix.evaluation.bootstrap import mean_of
 from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run, bundles_of, merged
 from semapix.evaluation.findings import Findings
@@ -192,19 +192,12 @@ def _price(rows: Sequence[Row], whole: Sequence[Row]) -> dict[str, Any]:
     price: dict[str, Any] = {"pictures": len(differences), "left_out": len(reasons)}
     if not differences:
         return price | {"why_none": reasons[0]}
-    interval = _interval(differences)
+    interval = mean_of(differences) if len(differences) > 1 else None
     return price | {"psnr": float(np.mean(differences)), "interval": interval and [interval.low, interval.high]}
 
 
 def _curve(rows: Sequence[Row]) -> Curve:
     return Curve([row["bytes"] for row in rows], [row["psnr"] for row in rows])
-
-
-def _interval(differences: Sequence[float]) -> Interval | None:
-    if len(differences) < 2:
-        return None
-    values = np.asarray(differences)
-    return bootstrap(len(values), lambda chosen: float(values[chosen].mean()))
 
 
 def _tables(results: Mapping[str, Mapping[str, Any]]) -> dict[str, list[list[str]]]:

@@ -16,7 +16,7 @@ import semapix
 from semapix.bundle import Bundle, find
 from semapix.codecs import CODECS
 from semapix.errors import ArgumentError
-from semapix.evaluation.bootstrap import Interval, bootstrap
+from semapix.evaluation.bootstrap import Interval, bootstrap, mean_of
 from semapix.evaluation.datasets import Dataset, TestPicture, open_dataset
 from semapix.evaluation.experiments._run import Run
 from semapix.evaluation.findings import Findings
@@ -211,16 +211,12 @@ def _figure(heads: Mapping[str, Sequence[_Taught]]) -> dict[str, Any]:
     count = len(right["decoded"])
     figure: dict[str, Any] = {"test_pictures": count}
     for kind in _KINDS:
-        figure[kind] = _listed(_mean(100 * right[kind]))
+        figure[kind] = _listed(mean_of(100 * right[kind]))
     figure["share"] = _listed(bootstrap(count, lambda some: _share(right["decoded"][some], right["uncoded"][some])))
     draws = [100 * float(head.right.mean()) for head in heads["decoded"]]
     figure["draws"] = [min(draws), max(draws)]
     figure["held_out"] = 100 * float(np.mean([head.estimate for head in heads["decoded"]]))
     return figure
-
-
-def _mean(values: NDArray[np.float64]) -> Interval:
-    return bootstrap(len(values), lambda some: float(values[some].mean()))
 
 
 def _share(decoded: NDArray[np.float64], uncoded: NDArray[np.float64]) -> float:

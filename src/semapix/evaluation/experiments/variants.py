@@ -19,7 +19,7 @@ from semapix.evaluation.findings import Findings
 from semapix.evaluation.machine import rank_of
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.runner import Job, Row, run_jobs
-from semapix.evaluation.tested import choose, opened_bundle, own_tasks
+from semapix.evaluation.tested import asked_tasks, choose, opened_bundle
 from semapix.imaging import load
 
 __all__ = ["VariantsProtocol", "measure_variants"]
@@ -57,11 +57,9 @@ def measure_variants(dataset: Path, protocol: VariantsProtocol, run: Run) -> Fin
     pictures = some_of(those_with(data.pictures, protocol.only), run.limit)
     jobs = []
     for codec in codecs:
-        columns = {task: column for task, column in own_tasks(codec, data).items() if task in protocol.tasks}
         if codec.bundle is None or not open_codec(codec.bundle).variants:
             raise ArgumentError(f"{codec.name} has no variants; this experiment is about a codec that has")
-        if not columns:
-            raise ArgumentError(f"{dataset}: has no labels of the tasks {', '.join(protocol.tasks)} of {codec.name}")
+        columns = asked_tasks(codec, data, protocol.tasks)
         assert codec.model is not None
         for picture in pictures:
             labels = {task: picture.columns[column] for task, column in columns.items()}
