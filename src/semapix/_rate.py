@@ -94,7 +94,7 @@ def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Seque
             mean = float(np.interp(aim - _GOAL - offset, typical, means))
         else:
             first, second = _next_to(aim, passes)
-            # The last one had rather be above the budget: thrift can save more than waste can fill.
+            # The last one had rather be above the budget, by what the line may miss it: thrift can save more than fill.
             lift = min(_NEAR, abs(second[1] - first[1]) / 16) if left == 1 else 0.0
             mean = min(1.0, max(0.0, _where(aim - _GOAL + lift, first, second)))
         tried = any(one == mean for one, _ in passes)
