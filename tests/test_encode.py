@@ -79,6 +79,9 @@ def test_errors_name_the_value_and_the_way_out(planes_bundle):
     first = semapix.encode(pixels, "planes", 1, planes_bundle).cut_points[0].bytes
     with pytest.raises(ArgumentError, match=rf"max_bytes \(={first - 1}\) must be {first} or more: s1 ends there"):
         semapix.encode(pixels, "planes", model=planes_bundle, max_bytes=first - 1)
+    rate = (first - 0.5) * 8 / 240
+    with pytest.raises(ArgumentError, match=rf"bpp \(={rate}\) must be {first * 8 / 240:.4f} or more: s1 ends there"):
+        semapix.encode(pixels, "planes", model=planes_bundle, bpp=rate)
     with pytest.raises(ArgumentError, match=r"quality \(=5\) and max_bytes \(=900\) exclude each other; give one"):
         semapix.encode(pixels, "planes", 5, planes_bundle, max_bytes=900)
     with pytest.raises(ArgumentError, match=r"quality \(=0\) must lie between 1"):

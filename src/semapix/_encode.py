@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from semapix._budget import Budget
 from semapix._rate import search
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix.bundle import FINGERPRINT_BYTES, Bundle
-from semapix.codecs import CODECS, QUALITIES, Layers, Region, Steering, open_codec
+from semapix.codecs import CODECS, QUALITIES, Analysed, Layers, Region, Steering, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import ImageLike, Picture, load
 from semapix.stream import EXIF, ICC, Reader, write
@@ -55,7 +56,7 @@ def encode(
 
     `bpp`: the same in bits for each pixel of the picture.
 
-    Codec `adaptive` reaches `max_bytes` and `bpp` by itself, in at most four passes and mostly within 2 % from below,
+    Codec `adaptive` reaches `max_bytes` and `bpp` by itself, in at most four passes and mostly within 1 % from below,
     and spreads bits as it is told: `strategy`, `blended` (what is meaningful, then what is simple; the default),
     `semantic`, `complexity`, `simplicity` or `uniform`; or `quality_map`, a map of your own, a grey picture of the same
     size or an array (H, W) of uint8 or of floats 0 to 1, which alone says the quality itself and with a rate or quality
@@ -75,18 +76,18 @@ def encode(
     opened = open_codec(bundle)
     own = None if quality_map is None else _map(quality_map)
     steering = Steering(strategy, own, tuple(Region(*region) for region in regions))
-    budget = None if max_bytes is None else index(max_bytes)
+    budget = None if max_bytes is None else Budget(index(max_bytes))
     if bpp is not None:
-        budget = int(bpp * picture.pixels[:, :, 0].size / 8)
+        budget = Budget.of_rate(bpp, picture.pixels[:, :, 0].size)
     if opened.strategies or steering.asked:
         if variant is not None:
             opened.variant(variant)
-        code = opened.steer(picture.pixels, steering, labels)
+        analyse = opened.steer(picture.pixels, steering, labels)
         if budget is not None:
-            return _steer_within(picture, bundle, code, budget, opened.rates, reach=bpp is not None)
+            return _steer_within(picture, bundle, analyse, budget, opened.rates)
         as_it_is = own is not None and quality is None
-        found, layers = code(None if as_it_is else ((quality or QUALITY) - 1) / (QUALITIES - 1))
-        return _stream(picture, bundle, found, layers, _metadata(picture, bundle))
+        found = analyse(None if as_it_is else ((quality or QUALITY) - 1) / (QUALITIES - 1))
+        return _stream(picture, bundle, found.quality, found.code(0.0), _metadata(picture, bundle))
     if budget is not None:
         return _encode_within(picture, bundle, budget, variant, labels)
     quality = QUALITY if quality is None else index(quality)
@@ -116,30 +117,33 @@ def _map(source: ImageLike | NDArray[Any]) -> NDArray[Any]:
 def _steer_within(
     picture: Picture,
     bundle: Bundle,
-    code: Callable[[float | None], tuple[int, Layers]],
-    budget: int,
+    analyse: Callable[[float | None], Analysed],
+    budget: Budget,
     rates: Sequence[float],
-    *,
-    reach: bool,
 ) -> Stream:
-    """The file of at most `budget` bytes that a search finds, with what fits of the metadata."""
-    if budget < 1:
-        raise ArgumentError(f"max_bytes (={budget}) must be 1 or more")
+    """The file within a budget that a search finds, with what fits of the metadata."""
+    if budget.bytes < 1:
+        raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
 
-    def file_of(mean: float) -> tuple[int, tuple[int, Layers, Stream]]:
-        quality, layers = code(mean)
-        stream = _stream(picture, bundle, quality, layers, {})
-        return stream.bytes_total, (quality, layers, stream)
+    def coder(mean: float) -> Callable[[float], tuple[int, tuple[int, Layers, Stream]]]:
+        quality, code = analyse(mean)
+
+        def file_of(thrift: float) -> tuple[int, tuple[int, Layers, Stream]]:
+            layers = code(thrift)
+            stream = _stream(picture, bundle, quality, layers, {})
+            return stream.bytes_total, (quality, layers, stream)
+
+        return file_of
 
     pixels = picture.pixels[:, :, 0].size
-    quality, layers, best = search(file_of, budget, [rate * pixels / 8 for rate in rates], reach=reach)
-    return _with_metadata(picture, bundle, quality, layers, best, budget)
+    quality, layers, best = search(coder, budget, [rate * pixels / 8 for rate in rates])
+    return _with_metadata(picture, bundle, quality, layers, best, budget.bytes)
 
 
 def _encode_within(
-    picture: Picture, bundle: Bundle, max_bytes: int, variant: str | None, labels: Sequence[str] | None
+    picture: Picture, bundle: Bundle, budget: Budget, variant: str | None, labels: Sequence[str] | None
 ) -> Stream:
-    """The better one of two files of at most `max_bytes` bytes: a whole one, and one of the next quality, cut."""
+    """The better one of two files within a budget: a whole one, and one of the next quality, cut."""
     codec = open_codec(bundle)
     fits, exceeds = 0, QUALITIES + 1  # the highest quality known to fit, the lowest known not to
     coded: dict[int, Layers] = {}
@@ -148,17 +152,19 @@ def _encode_within(
         quality = (fits + exceeds) // 2
         coded[quality] = codec.encode(picture.pixels, quality, variant, labels)
         files[quality] = _stream(picture, bundle, quality, coded[quality], {})
-        if files[quality].bytes_total <= max_bytes:
+        if files[quality].bytes_total <= budget.bytes:
             fits = quality
         else:
             exceeds = quality
     candidates = [files[fits]] if fits else []
     if exceeds in files and (codec.pixels or not fits):  # without a picture, a cut file lacks what machines read
-        candidates.append(Stream(Reader(files[exceeds].to_bytes(max_bytes=max_bytes)), bundle))
+        if (first := files[exceeds].cut_points[0]).bytes > budget.bytes:
+            raise budget.too_small(first.bytes, f"{first.name} ends there")
+        candidates.append(Stream(Reader(files[exceeds].to_bytes(max_bytes=budget.bytes)), bundle))
     best = candidates[0] if len(candidates) == 1 else min(candidates, key=lambda file: _squared_error(file, picture))
     if not best.complete:
         return best
-    return _with_metadata(picture, bundle, fits, coded[fits], best, max_bytes)
+    return _with_metadata(picture, bundle, fits, coded[fits], best, budget.bytes)
 
 
 def _with_metadata(

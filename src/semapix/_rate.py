@@ -1,113 +1,164 @@
-"""The search for a rate: which mean quality makes a file as large as it may be."""
+"""The search for a rate: which mean quality, and which thrift, make a file as large as it may be."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from semapix.errors import ArgumentError
+from semapix._budget import Budget
 
-__all__ = ["PASSES", "Pass", "search", "watched_passes"]
+__all__ = ["PASSES", "Coding", "search", "watched_codings"]
 
 PASSES = 4
-"""No search codes a picture more often."""
+"""No search runs the encoder's networks over a picture more often."""
 
-_CLOSE = 0.004  # a file that leaves less of its budget is near enough
+_CLOSE = 0.004  # a file that leaves less of its budget is taken at once; all of these are logarithms of bytes
+_ENOUGH = 0.01  # and this one when thrift was tried
+_GOAL = 0.001  # so far below the budget files are aimed
+_NEAR = 0.02  # what thrift brings to the budget at no loss to speak of
 _RISE = 1e-9  # typical rates may stand still; a size must have one mean
-_MARGINS = (0.002, 0.01, 0.03)
-"""How far below the budget a search aims, in the logarithm: more for every pass in a row that exceeded it."""
+_CODINGS = 3  # of what one pass made, with thrift
+_YIELD = 0.03  # of thrift 1; the first step supposes it, the others know
+_LEAST_THRIFT, _MOST_THRIFT = 0.2, 4.0
 
 File = TypeVar("File")
 
+Coder = Callable[[float], tuple[int, File]]
+"""Codes what the networks made of a picture: thrift to the bytes of a file, and the file."""
 
-class Pass(NamedTuple):
-    """One pass of a search: the mean quality, 0 to 1, and the logarithm of the bytes of the file."""
+
+class Coding(NamedTuple):
+    """A file that a search made: mean quality, 0 to 1; thrift, 0 for what a pass gives; the logarithm of its bytes."""
 
     mean: float
+    thrift: float
     log_size: float
 
 
-_watching: ContextVar[list[Pass] | None] = ContextVar("_watching", default=None)
+_watching: ContextVar[list[Coding] | None] = ContextVar("_watching", default=None)
 
 
 @contextmanager
-def watched_passes() -> Iterator[list[Pass]]:
-    """The passes that searches make within, in their order."""
-    passes: list[Pass] = []
-    token = _watching.set(passes)
+def watched_codings() -> Iterator[list[Coding]]:
+    """The files that searches make within, in their order; those of thrift 0 are the passes."""
+    codings: list[Coding] = []
+    token = _watching.set(codings)
     try:
-        yield passes
+        yield codings
     finally:
         _watching.reset(token)
 
 
-def search(
-    code: Callable[[float], tuple[int, File]], budget: float, rates: Sequence[float], *, reach: bool = False
-) -> File:
-    """The largest file of at most `budget` bytes that was found, by coding at most four times.
+def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Sequence[float]) -> File:
+    """The largest file within `budget` that was found, by analysing at most four times.
 
-    `code`: a mean quality, 0 to 1, to the bytes of a file, and the file. `rates`: bytes of typical pictures of this
-    size, at evenly spaced means from 0 to 1. At first the search supposes that this picture takes a constant factor
-    more, then that the logarithm of its bytes is linear between the passes that are nearest to the budget.
-    `reach`: whether a picture that cannot fill the budget is an error. Raises ArgumentError when the smallest file has
-    more bytes, and with `reach` when the largest one has fewer.
+    `analyse`: a mean quality, 0 to 1, to what codes the picture as the networks see it under that quality; thrift 1
+    halves the worth of an error against that of a bit, -1 doubles it. `rates`: bytes of typical pictures of this size,
+    at evenly spaced means from 0 to 1.
+
+    At first the search supposes that this picture takes a constant factor more, then that the logarithm of its bytes
+    is linear between the passes that are nearest to the budget. Sizes rise in steps, as maps have whole numbers: what
+    comes near to the budget is coded again with other thrift, which takes no network and knows no steps. Raises
+    ArgumentError when the smallest file has more bytes, and for a rate when the largest one has fewer.
     """
     means = np.linspace(0, 1, len(rates))
     typical = np.log(np.maximum.accumulate(np.asarray(rates, np.float64))) + _RISE * np.arange(len(rates))
-    aim = math.log(budget)
-    files: dict[Pass, File] = {}
-    exceeded = 0  # passes in a row
+    aim = math.log(budget.bytes)
+    passes: list[tuple[float, float]] = []
+    plain: dict[float, Coder[File]] = {}  # of passes that were coded without thrift alone
+    fitting: dict[int, File] = {}
     mean = float(np.interp(aim, typical, means))
-    while len(files) < PASSES:
-        size, file = code(mean)
-        latest = Pass(mean, math.log(size))
-        files[latest] = file
-        if (watching := _watching.get()) is not None:
-            watching.append(latest)
-        fitting = [t for t in files if t.log_size <= aim]
-        exceeding = [t for t in files if t.log_size > aim]
-        if not fitting and mean == 0.0:
-            raise ArgumentError(f"{budget:.0f} bytes are less than this picture takes at the least, {size}")
-        if fitting and aim - max(t.log_size for t in fitting) < _CLOSE:
+    while True:
+        plain[mean] = _watched(mean, analyse(mean))
+        size, file = plain[mean](0.0)
+        log_size = math.log(size)
+        passes.append((mean, log_size))
+        left = PASSES - len(passes)
+        if size <= budget.bytes:
+            fitting[size] = file
+        elif mean == 0.0 and not fitting:
+            raise budget.too_small(size, "this picture takes that at the least")
+        if _unused(fitting, aim) < _CLOSE:
             break
-        if latest in fitting and mean == 1.0:
-            if reach:
-                raise ArgumentError(f"{budget:.0f} bytes are more than this picture takes at the most, {size}")
+        if mean == 1.0 and size <= budget.bytes:
+            if budget.bpp is not None:
+                raise budget.too_large(size, "this picture takes no more; a number of bytes makes its largest file")
             break
-        exceeded = 0 if latest in fitting else exceeded + 1
-        margin = _MARGINS[min(exceeded, len(_MARGINS) - 1)]
-        if len(files) == PASSES - 1 and fitting:  # the last chance: a pass that exceeds would gain nothing
-            margin = max(margin, min(_MARGINS[-1], (aim - max(t.log_size for t in fitting)) / 4))
-        goal = aim - margin
-        if len(files) == 1:
-            offset = latest.log_size - float(np.interp(latest.mean, means, typical))
-            mean = float(np.interp(goal - offset, typical, means))
+        if len(passes) == 1:
+            offset = log_size - float(np.interp(mean, means, typical))
+            mean = float(np.interp(aim - _GOAL - offset, typical, means))
         else:
-            mean = _between(*_nearest(files, fitting, exceeding), goal)
-        tried = any(t.mean == mean for t in files)
-        if tried and fitting:
+            first, second = _next_to(aim, passes)
+            # The last one had rather be above the budget, by what the line may miss it: thrift can save more than fill.
+            lift = min(_NEAR, abs(second[1] - first[1]) / 16) if left == 1 else 0.0
+            mean = min(1.0, max(0.0, _where(aim - _GOAL + lift, first, second)))
+        tried = any(one == mean for one, _ in passes)
+        nearest, its_size = min(passes, key=lambda one: abs(one[1] - aim))
+        now = abs(its_size - aim) < _NEAR or tried or left == 0 or (left == 1 and not fitting)
+        if now and (code := plain.pop(nearest, None)):
+            fitting |= _with_thrift(code, its_size, aim)
+        if _unused(fitting, aim) < _ENOUGH or left == 0 or (tried and fitting):
             break
-        if not fitting and (tried or len(files) == PASSES - 1):
+        if not fitting and (tried or left == 1):
             mean = 0.0  # the last one must fit, if any does
-    return files[max((t for t in files if t.log_size <= aim), key=lambda t: t.log_size)]
+    return fitting[max(fitting)]
 
 
-def _nearest(files: Collection[Pass], fitting: Sequence[Pass], exceeding: Sequence[Pass]) -> tuple[Pass, Pass]:
-    """The two passes next to the budget: one on each side of it, if there are."""
-    if fitting and exceeding:
-        return max(fitting, key=lambda t: t.log_size), min(exceeding, key=lambda t: t.log_size)
-    first, second, *_ = sorted(files, key=lambda t: t.log_size, reverse=not exceeding)
+def _watched(mean: float, code: Coder[File]) -> Coder[File]:
+    """A coder that tells of its files to who watches."""
+
+    def watched(thrift: float) -> tuple[int, File]:
+        size, file = code(thrift)
+        if (watching := _watching.get()) is not None:
+            watching.append(Coding(mean, thrift, math.log(size)))
+        return size, file
+
+    return watched
+
+
+def _unused(fitting: dict[int, File], aim: float) -> float:
+    """What the largest file leaves of the budget, in the logarithm."""
+    return aim - math.log(max(fitting)) if fitting else math.inf
+
+
+def _with_thrift(code: Coder[File], log_size: float, aim: float) -> dict[int, File]:
+    """Files of one pass that fit the budget, by their bytes, the last ones mostly next to it.
+
+    `log_size`: of the file at thrift 0.
+    """
+    fitting: dict[int, File] = {}
+    points = [(0.0, log_size)]
+    thrift = (log_size - aim + _GOAL) / _YIELD
+    thrift = math.copysign(max(abs(thrift), _LEAST_THRIFT), log_size - aim)
+    while len(points) <= _CODINGS and _unused(fitting, aim) >= _CLOSE:
+        thrift = min(_MOST_THRIFT, max(-_MOST_THRIFT, thrift))
+        if any(one == thrift for one, _ in points):
+            break
+        size, file = code(thrift)
+        points.append((thrift, math.log(size)))
+        if points[-1][1] <= aim:
+            fitting[size] = file
+        further = 2 * thrift
+        thrift = _where(aim - _GOAL, *_next_to(aim, points))
+        if len({one <= aim for _, one in points}) == 1:  # a small file may not feel a small step
+            thrift = max(thrift, further) if further > 0 else min(thrift, further)
+    return fitting
+
+
+def _next_to(aim: float, points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The two of some places, each with the logarithm of its bytes, that are nearest to `aim`, on both sides if any."""
+    fitting = sorted((one for one in points if one[1] <= aim), key=lambda one: -one[1])
+    exceeding = sorted((one for one in points if one[1] > aim), key=lambda one: one[1])
+    first, second = (fitting[0], exceeding[0]) if fitting and exceeding else (fitting or exceeding)[:2]
     return first, second
 
 
-def _between(first: Pass, second: Pass, goal: float) -> float:
-    """The mean, 0 to 1, at which the logarithm of the bytes is `goal` on the line through two passes."""
-    rise = second.log_size - first.log_size
-    if rise == 0.0:
-        return first.mean
-    return min(1.0, max(0.0, first.mean + (goal - first.log_size) / rise * (second.mean - first.mean)))
+def _where(goal: float, first: tuple[float, float], second: tuple[float, float]) -> float:
+    """The place where the logarithm of the bytes is `goal`, on the line through two."""
+    rise = second[1] - first[1]
+    return first[0] if rise == 0.0 else first[0] + (goal - first[1]) / rise * (second[0] - first[0])

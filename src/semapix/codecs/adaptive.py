@@ -20,7 +20,7 @@ from semapix.codecs._pixels import normalise
 from semapix.codecs._quality_map import map_symbols, quality_map, spread_map
 from semapix.codecs._tiling import grid_of, picture_of
 from semapix.codecs._unit import Unit, load_tables
-from semapix.codecs.base import QUALITIES, Codec, Layers, PictureInfo, need_layers
+from semapix.codecs.base import QUALITIES, Analysed, Codec, Layers, PictureInfo, need_layers
 from semapix.codecs.steering import Steering
 from semapix.coding import FRACTION_BITS
 from semapix.errors import ArgumentError, CorruptLayer
@@ -80,7 +80,7 @@ class Adaptive(Codec):
         self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
     ) -> Layers:
         self.variant(variant)
-        return self.steer(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1))[1]
+        return self.steer(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1)).code(0.0)
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
         self.variant(variant)
@@ -88,7 +88,7 @@ class Adaptive(Codec):
 
     def steer(
         self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None
-    ) -> Callable[[float | None], tuple[int, Layers]]:
+    ) -> Callable[[float | None], Analysed]:
         height, width = pixels.shape[:2]
         if labels is None:
             machine = self._labels.pack(self._class_logits(pixels))
@@ -96,13 +96,19 @@ class Adaptive(Codec):
             machine = self._labels.space.pack(self._labels.named(labels))
         importance = self.importance(pixels, steering)
 
-        def code(mean: float | None) -> tuple[int, Layers]:
+        def analyse(mean: float | None) -> Analysed:
             quality = importance if mean is None else quality_map(importance, mean)
             level = int(np.rint(quality.mean() * (QUALITIES - 1)))
-            sublayers = self._code(pixels, quality, level, self._sublayers(width, height))
-            return level + 1, Layers([machine], [sublayers])
+            latent, hyper = self._latents_of(pixels, quality)
 
-        return code
+            def code(thrift: float) -> Layers:
+                weight = self._error_weight * 2.0**-thrift
+                data, _ = self._unit.encode(latent, hyper, level, None, self._sublayers(width, height), weight)
+                return Layers([machine], [data])
+
+            return Analysed(level + 1, code)
+
+        return analyse
 
     @property
     def rates(self) -> list[float]:
@@ -189,7 +195,8 @@ class Adaptive(Codec):
         """One for each group, unless the picture is small: each one costs some seven bytes."""
         return self._groups if width * height >= self._split_pixels else 1
 
-    def _code(self, pixels: Pixels, quality: Array, level: int, sublayers: int) -> list[bytes]:
+    def _latents_of(self, pixels: Pixels, quality: Array) -> tuple[Array, Array]:
+        """The latent of a picture under a quality map, and its hyper-latent, not rounded, with a batch axis."""
         symbols = map_symbols(quality)
         arrays = quality[None, None], spread_map(symbols, *quality.shape)[None, None]
 
@@ -200,9 +207,7 @@ class Adaptive(Codec):
             return self._graphs.run("encoder", normalise(pad_to(part.of(pixels), _STRIDE)), *maps)[0]
 
         latent = grid_of((pixels.shape[1], pixels.shape[0]), _STRIDE, _TILE, self._margin, run)
-        hyper = np.concatenate([symbols[None], self._graphs.run("hyper", latent)[0]], axis=1)
-        data, _ = self._unit.encode(latent, hyper, level, None, sublayers, self._error_weight)
-        return data
+        return latent, np.concatenate([symbols[None], self._graphs.run("hyper", latent)[0]], axis=1)
 
     def _decode(self, layers: Layers, info: PictureInfo) -> tuple[Array, Array, Array]:
         """The latent, the entropy model's state and the coded map, each (1, C, rows, columns)."""

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import semapix
-from semapix._rate import watched_passes
+from semapix._rate import watched_codings
 from semapix.bundle import Bundle
 from semapix.codecs import Steering, open_codec
 from semapix.codecs._quality_map import quality_map
@@ -114,10 +114,10 @@ def _show(picture: TestPicture, bundle: Bundle, strategy: str, rate: float) -> _
     area = pixels.shape[0] * pixels.shape[1]
     codec = open_codec(bundle)
     assert isinstance(codec, Adaptive)
-    with watched_passes() as passes:
+    with watched_codings() as codings:
         stream = semapix.encode(pixels, model=bundle, bpp=rate, strategy=strategy)
     budget = np.log(int(rate * area / 8))
-    mean = max((one for one in passes if one.log_size <= budget), key=lambda one: one.log_size).mean
+    mean = max((one for one in codings if one.log_size <= budget), key=lambda one: one.log_size).mean
     with counted_information(each=True) as information:
         decoded = np.asarray(stream.image())
     importance = codec.importance(pixels, Steering(strategy))

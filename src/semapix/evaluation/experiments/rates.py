@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import semapix
-from semapix._rate import PASSES, watched_passes
+from semapix._rate import PASSES, watched_codings
 from semapix.errors import ArgumentError
 from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run, bundles_of, merged
@@ -27,7 +27,7 @@ from semapix.imaging import load
 
 __all__ = ["RatesProtocol", "measure_rates"]
 
-_COLUMNS = ["picture", "strategy", "target", "pixels", "budget", "bytes", "passes", "seconds", "why"]
+_COLUMNS = ["picture", "strategy", "target", "pixels", "budget", "bytes", "passes", "codings", "seconds", "why"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def measure_rates(dataset: Path, protocol: RatesProtocol, run: Run) -> Findings:
         Job(
             f"{picture.name}, {codec.name}",
             _Work(picture, codec, targets),
-            ["rates", codec.depends, picture.name, picture.digest, list(targets)],
+            ["rates", _COLUMNS, codec.depends, picture.name, picture.digest, list(targets)],
         )
         for codec in codecs
         for picture in some_of(data.pictures, run.limit)
@@ -77,6 +77,8 @@ def measure_rates(dataset: Path, protocol: RatesProtocol, run: Run) -> Findings:
                 "error": "what a file leaves of its budget, as a share of it; the budget is the target times the "
                 "pixels, in whole bytes",
                 "out of range": "pictures that the codec refuses at a target, as too much or too little for them",
+                "passes": "of the encoder's networks over the picture",
+                "codings": "files that were made, those that code again what a pass gave included",
                 "seconds": f"from pixels to bytes, search included; {run.processes} processes share the cores",
             },
             results={"figures": figures},
@@ -106,13 +108,14 @@ def _measure(task: _Work) -> list[Row]:
     for target in task.targets:
         size, why = None, None
         start = time.perf_counter()
-        with watched_passes() as passes:
+        with watched_codings() as codings:
             try:
                 size = semapix.encode(pixels, model=bundle, bpp=target, strategy=strategy).bytes_total
             except ArgumentError as error:
                 why = str(error)
         seconds = time.perf_counter() - start
-        values = [task.picture.name, strategy, target, area, int(target * area / 8), size, len(passes), seconds, why]
+        budget, passes = int(target * area / 8), sum(coding.thrift == 0 for coding in codings)
+        values = [task.picture.name, strategy, target, area, budget, size, passes, len(codings), seconds, why]
         rows.append(dict(zip(_COLUMNS, values, strict=True)))
     return rows
 
@@ -138,6 +141,7 @@ def _figures(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 "worst_error": float(np.max(np.abs(errors))) if errors else None,
                 "above_budget": sum(error < 0 for error in errors),
                 "passes_mean": float(np.mean([row["passes"] for row in coded])) if coded else None,
+                "codings_mean": float(np.mean([row["codings"] for row in coded])) if coded else None,
                 "passes_most": max((row["passes"] for row in coded), default=None),
                 "seconds_median": median(row["seconds"] for row in coded) if coded else None,
                 "seconds_most": max((row["seconds"] for row in coded), default=None),
@@ -162,14 +166,16 @@ def _criteria(rows: Sequence[Row]) -> list[Criterion]:
 
 def _table(figures: Sequence[dict[str, Any]]) -> list[list[str]]:
     heads = ["strategy", "target, bpp", "pictures", "out of range", "mean error %", "worst error %", "above budget"]
-    table = [[*heads, "passes", "most", "seconds, median", "most"]]
+    table = [[*heads, "passes", "most", "codings", "seconds, median", "most"]]
     for row in figures:
-        keys = ("mean_error", "worst_error", "passes_mean", "seconds_median", "seconds_most")
-        mean, worst, passes, seconds, longest = ("-" if row[key] is None else f"{row[key]:.2f}" for key in keys)
+        keys = ("mean_error", "worst_error", "passes_mean", "codings_mean", "seconds_median", "seconds_most")
+        mean, worst, passes, codings, seconds, longest = (
+            "-" if row[key] is None else f"{row[key]:.2f}" for key in keys
+        )
         most = "-" if row["passes_most"] is None else str(row["passes_most"])
         counts = [str(row[key]) for key in ("pictures", "out_of_range")]
         names = [row["strategy"], f"{row['target']:g}", *counts, mean, worst, str(row["above_budget"])]
-        table.append([*names, passes, most, seconds, longest])
+        table.append([*names, passes, most, codings, seconds, longest])
     return table
 
 
