@@ -70,8 +70,8 @@ class PerceptionSystem(MatchedSystem):
         fake = self.discriminator(coded.picture.detach(), coded.latent, quality).float()
         telling = functional.softplus(-real).mean() + functional.softplus(fake).mean()
 
-        semantic = stage.feature_weight * apart / balance
-        perceptual = stage.adversarial_weight * fooling / balance
+        semantic = stage.feature_weight * apart
+        perceptual = stage.adversarial_weight * fooling
         if batch_idx % 50 == 0:
             self.note(bpp=rate.mean(), mse=plain.mean(), apart=apart.mean(), fooling=fooling.mean(), telling=telling)
         return ((weighted + semantic + perceptual) * balance).mean() + telling

@@ -146,7 +146,7 @@ class SemanticsStage(DistortionStage):
     feature_reduce: int
     """Pictures are shrunk by this factor for it."""
     feature_weight: float
-    """lambda_SFM, of the relative difference of features at the middle quality."""
+    """lambda_SFM, of the relative difference of features."""
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ class SemanticsSystem(MatchedSystem):
         pictures, coded, rate = self.code(patches, quality)
         weighted, plain = self.distortion(pictures, coded.picture, quality)
         apart = self.match(coded.picture, pictures)
-        # Features count alike at every quality, after the balance of the whole loss.
-        semantic = self.stage.feature_weight * apart / self.balance(quality)
+        semantic = self.stage.feature_weight * apart
         if batch_idx % 50 == 0:
             self.note(bpp=rate.mean(), mse=plain.mean(), apart=apart.mean(), loss=(rate + weighted + semantic).mean())
         return ((rate + weighted + semantic) * self.balance(quality)).mean()
