@@ -1,5 +1,6 @@
 """Pictures coded within a number of bytes."""
 
+import itertools
 import re
 
 import numpy as np
@@ -72,6 +73,18 @@ def test_metadata_is_kept_where_there_is_room(planes_bundle):
     cut = semapix.encode(image, "planes", model=planes_bundle, max_bytes=plain - 1)
     assert (cut.header.quality, cut.complete) == (9, False)
     assert cut.cut_points[-1].name == "s5.11"
+
+
+def test_a_whole_file_serves_where_not_even_the_first_layer_of_a_better_one_fits():
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    files = [semapix.encode(pixels, "deepsic", quality, variant="post") for quality in range(1, 10)]
+    served = 0
+    for file, better in itertools.pairwise(files):
+        if file.bytes_total < better.cut_points[0].bytes:
+            stream = semapix.encode(pixels, "deepsic", variant="post", max_bytes=file.bytes_total)
+            assert files[0].bytes_total <= stream.bytes_total <= file.bytes_total
+            served += 1
+    assert served > 0
 
 
 def test_errors_name_the_value_and_the_way_out(planes_bundle):

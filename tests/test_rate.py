@@ -122,9 +122,14 @@ def test_typical_rates_may_stand_still_and_fall():
 
 
 def test_a_budget_below_the_least_is_an_error_that_says_both():
-    rule = r"max_bytes \(=499\) must be 500 or more: this picture takes that at the least"
+    rule = r"max_bytes \(=480\) must be 500 or more: this picture takes that at the lowest quality"
     with pytest.raises(ArgumentError, match=rule):
-        search(Coder(bent(500, 40, 0)), Budget(499), TYPICAL)
+        search(Coder(bent(500, 40, 0)), Budget(480), TYPICAL)
+
+
+def test_thrift_reaches_a_little_beyond_the_lowest_and_the_highest_quality():
+    assert 490 <= search(Coder(bent(500, 40, 0)), Budget(495), TYPICAL) <= 495
+    assert 20_050 <= search(Coder(bent(500, 40, 0)), Budget.of_rate(16.2, 10_000), TYPICAL) <= 20_250
 
 
 @pytest.mark.parametrize("rates", [TYPICAL, [100.0, 400.0]])
@@ -137,9 +142,8 @@ def test_a_curve_that_leaps_at_zero_is_met_at_zero(rates):
 
 def test_a_budget_above_the_most_is_the_largest_file_and_for_a_rate_an_error():
     assert search(Coder(bent(500, 40, 0)), Budget(30_000), TYPICAL) == 20_000
-    rule = (
-        r"bpp \(=24.0\) must be 16.0000 or less: this picture takes no more; a number of bytes makes its largest file"
-    )
+    rule = r"bpp \(=24.0\) must be 16.0000 or less: this picture takes no more at the highest quality; a number of "
+    rule += "bytes makes its largest file"
     with pytest.raises(ArgumentError, match=rule):
         search(Coder(bent(500, 40, 0)), Budget.of_rate(24.0, 10_000), TYPICAL)
 

@@ -158,9 +158,10 @@ def _encode_within(
             exceeds = quality
     candidates = [files[fits]] if fits else []
     if exceeds in files and (codec.pixels or not fits):  # without a picture, a cut file lacks what machines read
-        if (first := files[exceeds].cut_points[0]).bytes > budget.bytes:
+        if (first := files[exceeds].cut_points[0]).bytes <= budget.bytes:
+            candidates.append(Stream(Reader(files[exceeds].to_bytes(max_bytes=budget.bytes)), bundle))
+        elif not fits:
             raise budget.too_small(first.bytes, f"{first.name} ends there")
-        candidates.append(Stream(Reader(files[exceeds].to_bytes(max_bytes=budget.bytes)), bundle))
     best = candidates[0] if len(candidates) == 1 else min(candidates, key=lambda file: _squared_error(file, picture))
     if not best.complete:
         return best

@@ -82,12 +82,18 @@ def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Seque
         if size <= budget.bytes:
             fitting[size] = file
         elif mean == 0.0 and not fitting:
-            raise budget.too_small(size, "this picture takes that at the least")
+            if log_size - aim < _NEAR:
+                fitting = _with_thrift(plain.pop(mean), log_size, aim)
+            if not fitting:
+                raise budget.too_small(size, "this picture takes that at the lowest quality")
         if _unused(fitting, aim) < _CLOSE:
             break
         if mean == 1.0 and size <= budget.bytes:
-            if budget.bpp is not None:
-                raise budget.too_large(size, "this picture takes no more; a number of bytes makes its largest file")
+            if aim - log_size < _NEAR:
+                fitting |= _with_thrift(plain.pop(mean), log_size, aim)
+            if budget.bpp is not None and _unused(fitting, aim) >= _ENOUGH:
+                why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
+                raise budget.too_large(size, why)
             break
         if len(passes) == 1:
             offset = log_size - float(np.interp(mean, means, typical))

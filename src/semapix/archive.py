@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import lzma
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -107,12 +106,17 @@ def save_archive(
 
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", compresslevel=9) as archive:
-        for name, data in [(_MANIFEST, text.encode()), *sorted(stored.items())]:
+        archive.writestr(
+            zipfile.ZipInfo(_MANIFEST, _EPOCH), text, zipfile.ZIP_DEFLATED
+        )  # whoever opens it waits for it
+        for name, data in sorted(stored.items()):
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, _method(data))
     atomic_write(path, content.getvalue(), force=force)
 
 
 def _method(data: bytes) -> int:
     """LZMA where it saves enough to be worth that it unpacks ten times as slowly."""
+    import lzma  # not in every build of Python; whoever only reads deflated members does without
+
     small = len(lzma.compress(data, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1}]))
     return zipfile.ZIP_LZMA if small < _WORTH * len(zlib.compress(data, 9)) else zipfile.ZIP_DEFLATED

@@ -420,7 +420,10 @@ def test_encode_and_decode_take_what_steers(run, photo, tiny_bundles, tmp_path):
         (["--bpp", "0"], "bpp (=0.0) must be above 0, and at most 100"),
         (["--bpp", "0.5", "--quality", "5"], "--quality (=5) and --bpp (=0.5) exclude each other; give one of them"),
         (["--bpp", "0.5", "--bytes", "90"], "--bytes (=90) and --bpp (=0.5) exclude each other; give one of them"),
-        (["--bpp", "90"], " or less: this picture takes no more; a number of bytes makes its largest file"),
+        (
+            ["--bpp", "90"],
+            " or less: this picture takes no more at the highest quality; a number of bytes makes its largest file",
+        ),
         (["--roi", "1,2,3"], "--roi (=1,2,3) must be four whole numbers of pixels: X,Y,W,H"),
         (["--roi", "1,2,3,x"], "--roi (=1,2,3,x) must be four whole numbers of pixels: X,Y,W,H"),
         (["--roi", "-1,2,3,4"], "--roi (=-1,2,3,4) must be four whole numbers of pixels: X,Y,W,H"),

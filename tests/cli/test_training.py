@@ -68,6 +68,12 @@ def test_export_needs_the_checkpoints(run, tmp_path):
     assert f"{tmp_path / 'lfrnet.ckpt'} is no checkpoint" in result.err
 
 
+def test_export_names_the_stages_that_make_a_model(run, tmp_path):
+    (tmp_path / "lfrnet.ckpt").write_bytes(b"")
+    result = run("export", tmp_path, "--stage", "lcnet", "-o", tmp_path / "a.spxm")
+    assert result == (2, "", "semapix: stage (='lcnet') of scalable must be one that makes a model: outer\n")
+
+
 def test_export_keeps_an_existing_bundle(run, tmp_path):
     out = tmp_path / "a.spxm"
     out.write_bytes(b"mine")

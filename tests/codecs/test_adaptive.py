@@ -222,7 +222,7 @@ def test_rates_are_met_from_below(bundle):
 def test_rates_out_of_reach_are_errors_in_the_unit_that_was_asked_in(bundle):
     pixels = picture(64, 48)
     least, most = (semapix.encode(pixels, model=bundle, quality=q).bytes_total for q in (1, 9))
-    rule = "or more: this picture takes that at the least"
+    rule = "or more: this picture takes that at the lowest quality"
     with pytest.raises(ArgumentError, match=rf"max_bytes \(=20\) must be {least} {rule}"):
         semapix.encode(pixels, model=bundle, max_bytes=20)
     looked = 0

@@ -13,6 +13,7 @@ from PIL import Image
 import semapix
 from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
+from semapix.training.adaptive.distortion import DistortionSystem
 from semapix.training.adaptive.maps import KINDS, random_map, random_maps
 from semapix.training.adaptive.matching import FeatureMatch, load_match
 from semapix.training.adaptive.nets.classifier import FAMILIES, Classifier
@@ -24,6 +25,7 @@ from semapix.training.adaptive.system import AdaptiveSystem
 from semapix.training.budget import clip_gradients
 from semapix.training.checkpoint import read_checkpoint, weights_of
 from semapix.training.export import export
+from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
 from semapix.training.rounding import round_weights
 from tests.pictures import picture
@@ -160,6 +162,18 @@ def test_a_bundle_after_an_earlier_stage_has_one_decoder_twice(stage, run_folder
     assert (encoders[0] == encoders[1]) == (stage == "semantics")  # the third stage leaves the encoder alone
     stream = semapix.encode(picture(80, 60), quality=5, model=early)
     assert np.asarray(stream.image()).shape == (60, 80, 3)
+
+
+def test_stages_see_the_weights_of_a_bundle():
+    system = DistortionSystem(RECIPE).eval()
+    patches = torch.from_numpy(picture(64, 64).transpose(2, 0, 1).copy())[None]
+    quality = torch.full((1, 1, 4, 4), 0.5)
+    _, through, _ = system.code(patches, quality)
+    exact = system.network(normalise(patches.float()), quality)
+    round_weights(system.network)
+    rounded = system.network(normalise(patches.float()), quality)
+    assert torch.equal(through.picture, rounded.picture)
+    assert not torch.equal(through.picture, exact.picture)
 
 
 def test_stages_that_make_no_model_are_refused(run_folder, tmp_path):

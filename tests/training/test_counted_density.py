@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 
 from semapix.coding import GAUSSIAN_REACH, TableBank, gaussian_counts, scale_of_level
+from semapix.errors import ArgumentError
 from semapix.training.counted_density import CountedDensity
 from semapix.training.entropy import LatentCoder
 from semapix.training.fitted_tables import bands_of, own_tables
@@ -51,7 +53,7 @@ def test_what_lies_beyond_costs_a_bit_a_step():
     assert math.isclose((beyond - edge).item(), 7.0, rel_tol=1e-4)
 
 
-def test_counting_stops_nowhere_near_the_reach():
+def test_what_lies_beyond_counts_at_the_edge():
     density = _counted(torch.full((1, 1, 1, 1), 1000.0), torch.zeros(1, dtype=torch.long))
     assert torch.allclose(density.shares.sum(dim=2), torch.ones(2, 1), atol=1e-5)
     assert density.shares[0, 0, -1] > 9e-4
@@ -82,9 +84,15 @@ def test_qualities_share_tables_as_there_is_room():
     assert bands_of(9, 16) == list(range(9))
 
 
-def test_own_tables_begin_as_the_gaussian_of_the_bands_highest_quality():
+@pytest.mark.parametrize("channels", [0, 193])
+def test_more_channels_than_tables_are_refused(channels):
+    with pytest.raises(ArgumentError, match=rf"hyper_latents \(={channels}\) must lie between 1 and 192: each has a"):
+        bands_of(9, channels)
+
+
+def test_own_tables_begin_as_the_gaussian_of_their_band():
     coder = LatentCoder([4], hyper_latents=96, features=4, levels=4).export()
-    coder.hyper_levels[:] = np.array([10, 11, 12, 13])[:, None]
+    coder.hyper_levels[:] = np.array([11, 11, 13, 13])[:, None]
     own, tables = own_tables(coder)
     assert own.hyper_levels[:, 0].tolist() == [64, 64, 160, 160]
     assert len(tables) == 64 + 2 * 96

@@ -93,7 +93,6 @@ def test_the_shipped_recipe_fits_into_a_bundle():
         ({"eliminator_widths": [4, 8, 8]}, "must begin with 8, the width of layer 1"),
         ({"hyper_heads": 3}, r"codec_width \(=8\) must be a multiple of hyper_heads \(=3\)"),
         ({"gate_order": 5}, r"codec_width \(=8\) must be a multiple of 16 for gates of order 5"),
-        ({"hyper_latents": 193}, r"hyper_latents \(=193\) must lie between 1 and 192: each has a table"),
         ({"pyramid_from": 1}, r"pyramid_from \(=1\) must be a layer from 2 to 4"),
         ({"glance_side": 20}, r"glance_side \(=20\) and scene_side \(=64\) must be multiples of 16"),
     ],

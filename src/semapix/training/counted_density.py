@@ -23,7 +23,7 @@ class CountedDensity(nn.Module):
     """A table for each channel of a hyper-latent, for every few quality levels, counted while training goes on.
 
     It stands for the tables that are counted at export. The density of a symbol with uniform noise lies between those
-    of its two neighbours, so bits have gradients towards likelier symbols.
+    of its two neighbours, so bits have gradients towards likelier symbols. With several devices the first one counts.
     """
 
     reach = 48
@@ -31,13 +31,11 @@ class CountedDensity(nn.Module):
 
     def __init__(self, levels: int, channels: int) -> None:
         super().__init__()
-        self.bands = bands_of(levels, channels)
+        bands = bands_of(levels, channels)
+        self.register_buffer("bands", torch.tensor(bands), persistent=False)
         symbols = torch.arange(-self.reach, self.reach + 1)
         start = torch.softmax(-symbols.abs().float(), dim=0)
-        self.register_buffer("shares", start.repeat(self.bands[-1] + 1, channels, 1))
-
-    def _band(self, quality: Tensor) -> Tensor:
-        return torch.tensor(self.bands, device=quality.device)[quality]
+        self.register_buffer("shares", start.repeat(bands[-1] + 1, channels, 1))
 
     def forward(self, values: Tensor, quality: Tensor) -> Tensor:
         """Bits (B,) of values (B, Z, h, w), whole or with noise, at quality levels (B,)."""
@@ -47,7 +45,7 @@ class CountedDensity(nn.Module):
         table = self.shares + _LEAST_SHARE
         table = table / table.sum(dim=2, keepdim=True)
         channels, symbols = table.shape[1:]
-        row = self._band(quality)[:, None] * channels + torch.arange(channels, device=values.device)
+        row = self.bands[quality][:, None] * channels + torch.arange(channels, device=values.device)
         at = below + row[:, :, None, None] * symbols
         low, high = table.flatten()[at], table.flatten()[at + 1]
         bits = -torch.log2(low + (place - below) * (high - low)) + (values - inside).abs()
@@ -57,7 +55,7 @@ class CountedDensity(nn.Module):
     def count(self, symbols: Tensor, quality: Tensor) -> None:
         """Let the shares follow those of whole symbols (B, Z, h, w) at quality levels (B,)."""
         place = (symbols.clamp(-self.reach, self.reach) + self.reach).long().transpose(0, 1)  # (Z, B, h, w)
-        bands = self._band(quality)
+        bands = self.bands[quality]
         for band in sorted(set(bands.tolist())):
             chosen = place[:, bands == band]
             seen = functional.one_hot(chosen.flatten(1), self.shares.shape[2]).float().mean(dim=1)
@@ -67,7 +65,7 @@ class CountedDensity(nn.Module):
     def take(self, tables: TableBank, levels: NDArray[np.uint8]) -> None:
         """Take the shares from `tables`, those of each quality level and channel by their numbers `levels` (Q, Z)."""
         self.shares.zero_()
-        for quality, band in enumerate(self.bands):
+        for quality, band in enumerate(self.bands.tolist()):
             for channel, table in enumerate(levels[quality].tolist()):
                 counts = tables.counts(table)[:-1]  # without escapes
                 span = min(len(counts) // 2, self.reach)
@@ -76,8 +74,8 @@ class CountedDensity(nn.Module):
                 row.copy_(torch.from_numpy(kept / kept.sum()))
 
     def levels(self) -> NDArray[np.uint8]:
-        """For each quality level the narrowest Gaussian table of each channel that reaches all it has seen: (Q, Z)."""
+        """For each quality level the narrowest Gaussian table of each channel that reaches what counts: (Q, Z)."""
         magnitude = torch.arange(-self.reach, self.reach + 1).abs()
         largest = ((self.shares.cpu() > _LEAST_SHARE) * magnitude).amax(dim=2).clamp(min=1).double()
         fraction = torch.log(largest / (GAUSSIAN_REACH * SCALE_LOW)) / (math.log(SCALE_HIGH / SCALE_LOW) / (LEVELS - 1))
-        return fraction.ceil().clamp(0, LEVELS - 1).numpy().astype(np.uint8)[self.bands]
+        return fraction.ceil().clamp(0, LEVELS - 1).numpy().astype(np.uint8)[self.bands.tolist()]

@@ -134,7 +134,7 @@ class LatentCoder(nn.Module):
     `groups`: latent channels of each group, in the order of coding. `hyper_latents`: channels Z of the hyper-latent.
     `features`: channels F of the state. `levels`: number of quality levels Q. `carried`: channels of the state of an
     earlier layer that this one sees, 0 for none; `enlarge`: whether that state has half of the resolution. `counted`:
-    whether the hyper-latent has tables that are counted, the same at every level, in place of Gaussians.
+    whether the hyper-latent has tables that are counted, of every few levels, in place of Gaussians.
     """
 
     def __init__(

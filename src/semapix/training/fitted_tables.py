@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.coding import LEVELS, LatentModel, TableBank, gaussian_counts
+from semapix.errors import ArgumentError
 
-__all__ = ["Recorder", "bands_of", "fitted_counts", "own_tables"]
+__all__ = ["Recorder", "all_fitted", "bands_of", "fitted_counts", "own_tables"]
 
 _PRECISION = 24
 _TRUST = 400.0  # how many symbols a table that stood before is worth
@@ -25,7 +26,12 @@ _MOST_TABLES = 256 - LEVELS  # of hyper-latents: the number of a table takes one
 
 
 def bands_of(qualities: int, channels: int) -> list[int]:
-    """For each quality level its band: levels of a band share the tables of hyper-latents, as there is room for few."""
+    """For each quality level its band: levels of a band share the tables of hyper-latents, as there is room for few.
+
+    Raises ArgumentError for more channels than there is room for.
+    """
+    if not 1 <= channels <= _MOST_TABLES:
+        raise ArgumentError(f"hyper_latents (={channels}) must lie between 1 and {_MOST_TABLES}: each has a table")
     bands = min(qualities, _MOST_TABLES // channels)
     return [quality * bands // qualities for quality in range(qualities)]
 
@@ -34,13 +40,13 @@ def own_tables(coder: LatentModel) -> tuple[LatentModel, list[NDArray[np.int32]]
     """An entropy model whose hyper-latents have tables of their own, and all tables as they are before counting.
 
     Tables 0 to 63 are those of latents, by their scales; behind them each channel of the hyper-latent has one for each
-    band of qualities, which starts as the Gaussian that `coder` names at the band's highest quality.
+    band of qualities, which starts as the Gaussian that `coder` names.
     """
     gaussian = gaussian_counts()
     qualities, channels = coder.hyper_levels.shape
     bands = np.array(bands_of(qualities, channels))
-    highest = [int(np.flatnonzero(bands == band)[-1]) for band in range(bands[-1] + 1)]
-    before = [*gaussian, *(gaussian[level] for quality in highest for level in coder.hyper_levels[quality])]
+    first = [int(np.flatnonzero(bands == band)[0]) for band in range(bands[-1] + 1)]
+    before = [*gaussian, *(gaussian[level] for quality in first for level in coder.hyper_levels[quality])]
     own = LEVELS + bands[:, None] * channels + np.arange(channels)
     return replace(coder, hyper_levels=own.astype(np.uint8)), before
 
@@ -80,3 +86,10 @@ def fitted_counts(
         whole[len(whole) // 2 - 1] += 2**_PRECISION - whole.sum()  # the middle: no table has more of another
         fitted.append(whole.astype(np.int32))
     return fitted
+
+
+def all_fitted(before: Sequence[NDArray[np.int32]], recorder: Recorder) -> list[NDArray[np.int32]]:
+    """`fitted_counts` of tables as `own_tables` has them: those of latents are symmetric, those behind them are not."""
+    seen = recorder.counts
+    latents = fitted_counts(before[:LEVELS], seen[:LEVELS], symmetric=True)
+    return latents + fitted_counts(before[LEVELS:], seen[LEVELS:], symmetric=False)

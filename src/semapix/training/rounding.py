@@ -57,8 +57,8 @@ def _eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Whole numbers and scales of a weight of two dimensions or more, float32 both."""
     largest = weight.abs().amax(dim=tuple(range(1, weight.ndim)), keepdim=True)
     # Twelve bits of mantissa: then the largest value, 127 times the scale, is exact, and gives the same scale again.
-    mantissa, exponent = torch.frexp(largest.double() / _STEPS)
-    scale = torch.ldexp(torch.ceil(mantissa * 2.0**12) / 2.0**12, exponent).float()
+    mantissa, exponent = torch.frexp(largest / _STEPS)
+    scale = torch.ldexp(torch.ceil(mantissa * 2.0**12) / 2.0**12, exponent)
     scale = torch.where(scale == 0, 1.0, scale)
     return torch.round(weight / scale), scale
 
@@ -98,4 +98,4 @@ def round_weights(part: nn.Module) -> None:
     The twins of integer networks keep theirs; the bundle stores their integers.
     """
     for parameter in _floats(part).values():
-        parameter.data = _rounded(parameter.detach().float().cpu())
+        parameter.data = _rounded(parameter.detach().float())

@@ -118,9 +118,7 @@ def measure_systems(data: Path, protocol: SystemsProtocol, run: Run) -> Findings
                 "bytes read": "of the whole file, for the task's answer, front header included; mean over pictures",
                 "bytes of a file": "on disk, headers included; mean over pictures. bpp: its bits per pixel",
                 "first label": "bytes read for the task that reads the fewest",
-                "seconds": f"of a photo of {size} pixels, warm, in one process, all systems in turn and in random "
-                f"order, medians of {protocol.rounds}; look: from the name of a file to labels of the finest task",
-                "peak memory": "largest resident set of the commands encode, look and decode with that photo",
+                **(_timed_how(size, protocol.rounds) if timed else {}),
             },
             results={"pictures": counts, "systems": figures},
             tables={"labelled": _table_of(labelled), "photos": _table_of(seen), **timing_tables(timed, commands)},
@@ -128,6 +126,14 @@ def measure_systems(data: Path, protocol: SystemsProtocol, run: Run) -> Findings
         {f"Quality {protocol.quality}: {title}": _table(figures, things, photos, protocol)},
         failures=[*missing, *merged([*unlabelled, *unseen])],
     )
+
+
+def _timed_how(size: str, rounds: int) -> dict[str, str]:
+    return {
+        "seconds": f"of a photo of {size} pixels, warm, in one process, all systems in turn and in random order, "
+        f"medians of {rounds}; look: from the name of a file to labels of the finest task",
+        "peak memory": "largest resident set of the commands encode, look and decode with that photo",
+    }
 
 
 def _systems(protocol: SystemsProtocol) -> tuple[list[Tested], list[Failure]]:

@@ -25,7 +25,7 @@ __all__ = ["TrainedAdaptive", "adaptive_graphs", "load_adaptive", "load_classifi
 class TrainedAdaptive:
     """The parts of an adaptive model. `labels`: names of `coarse` and `fine` labels, and `parents` of the fine ones.
 
-    `vivid`: the decoder of stage `perception`, which shares its front with that of `network`.
+    `vivid`: the decoder of stage `perception`, which shares its front with that of `network`; before it, that one.
     """
 
     recipe: AdaptiveRecipe
@@ -69,8 +69,8 @@ def load_adaptive(folder: Path, stage: str = "perception") -> TrainedAdaptive:
     recipe = build_recipe(AdaptiveRecipe, checkpoint["recipe"], "the checkpoint's recipe")
     network, vivid = AdaptiveNetwork(recipe.model).eval(), Decoder(recipe.model).eval()
     network.load_state_dict(weights_of(checkpoint["state_dict"], "network"))
-    second = weights_of(checkpoint["state_dict"], "vivid") or network.decoder.state_dict()
-    vivid.load_state_dict(second)
+    own = weights_of(checkpoint["state_dict"], "vivid") if stage == "perception" else network.decoder.state_dict()
+    vivid.load_state_dict(own)
     fold_batch_norm(classifier)
     for part in (classifier, network, vivid):
         part.requires_grad_(False)

@@ -22,7 +22,8 @@ __all__ = ["PerceptionSystem"]
 
 
 class PerceptionSystem(MatchedSystem):
-    """Trains the tail of a second decoder, `vivid`, and the discriminator; all else stays as stage `semantics` left it.
+    """Trains the tail of a second decoder, `vivid`, and the discriminator; all else stays as stage `semantics`
+    left it, its weights rounded.
 
     The paper trains all of the decoder. Its front, at 1/16 of the resolution, makes no texture; as it is, two decoders
     take little more of a file than one.

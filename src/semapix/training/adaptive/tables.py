@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from semapix.coding import LEVELS, LatentModel, TableBank
+from semapix.coding import LatentModel, TableBank
 from semapix.training.adaptive.maps import random_maps
 from semapix.training.adaptive.model import TrainedAdaptive
 from semapix.training.adaptive.nets.codec import map_symbols, spread_map
-from semapix.training.fitted_tables import Recorder, fitted_counts, own_tables
+from semapix.training.fitted_tables import Recorder, all_fitted, own_tables
 from semapix.training.normalise import normalise
 from semapix.training.splits import middles, photos
 
@@ -45,5 +45,4 @@ def fit_tables(trained: TrainedAdaptive, data: Path) -> tuple[LatentModel, list[
         hyper = torch.cat([symbols, network.hyper_encoder(latent)], dim=1)
         for values, above, level in zip(latent.numpy(), hyper.numpy(), network.level(quality).tolist(), strict=True):
             coder.encode([recorder], values, above, level, None, model.error_weight)
-    latent_tables = fitted_counts(before[:LEVELS], recorder.counts[:LEVELS], symmetric=True)
-    return coder, latent_tables + fitted_counts(before[LEVELS:], recorder.counts[LEVELS:], symmetric=False)
+    return coder, all_fitted(before, recorder)

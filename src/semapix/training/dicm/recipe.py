@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
 
-from semapix.coding import LEVELS
 from semapix.errors import ArgumentError
 from semapix.training.sections import RecipeData
 
 __all__ = ["CompressionStage", "DicmData", "DicmModel", "DicmRecipe", "SelfSupervisedStage", "TasksStage"]
 
 _LAYERS = 4
-_MOST_HYPER_LATENTS = 256 - LEVELS  # the number of a table takes one byte
 
 
 @dataclass(frozen=True)
@@ -106,10 +104,6 @@ class DicmModel:
             raise ArgumentError(
                 f"codec_width (={self.codec_width}) must be a multiple of {2 ** (self.gate_order - 1)} for gates of "
                 f"order {self.gate_order}"
-            )
-        if not 1 <= self.hyper_latents <= _MOST_HYPER_LATENTS:
-            raise ArgumentError(
-                f"hyper_latents (={self.hyper_latents}) must lie between 1 and {_MOST_HYPER_LATENTS}: each has a table"
             )
         if not 2 <= self.pyramid_from <= _LAYERS:
             raise ArgumentError(f"pyramid_from (={self.pyramid_from}) must be a layer from 2 to {_LAYERS}")

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semapix.codecs import QUALITIES
-from semapix.coding import LEVELS, LatentModel, TableBank
+from semapix.coding import LatentModel, TableBank
 from semapix.training.augment import squeeze
 from semapix.training.dicm.model import TrainedDicm
-from semapix.training.fitted_tables import Recorder, fitted_counts, own_tables
+from semapix.training.fitted_tables import Recorder, all_fitted, own_tables
 from semapix.training.normalise import normalise
 from semapix.training.splits import labelled, middles, photos
 
@@ -42,8 +42,7 @@ def fit_tables(trained: TrainedDicm, data: Path) -> tuple[LatentModel, list[NDAr
     for pictures in (glances, middles(everything[:_PHOTOS], side).tensors[0]):
         for start in range(0, len(pictures), _BATCH):
             _record(trained, coder, recorder, pictures[start : start + _BATCH], start)
-    latents = fitted_counts(before[:LEVELS], recorder.counts[:LEVELS], symmetric=True)
-    return coder, latents + fitted_counts(before[LEVELS:], recorder.counts[LEVELS:], symmetric=False)
+    return coder, all_fitted(before, recorder)
 
 
 def _record(trained: TrainedDicm, coder: LatentModel, recorder: Recorder, pictures: Tensor, first: int) -> None:
