@@ -29,7 +29,7 @@ __all__ = ["Archive", "ArchiveKind", "save_archive"]
 _MANIFEST = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal content gives equal files
 
-_WORTH = 0.94
+_WORTH = 0.97
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """Protocols: those that ship, those of users, and their errors."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from semapix.errors import ArgumentError, UnknownModel
+from semapix.errors import ArgumentError
 from semapix.evaluation.experiments.channels import ChannelsProtocol
 from semapix.evaluation.experiments.complexity import ComplexityProtocol
 from semapix.evaluation.experiments.critical_rate import CriticalRateProtocol
@@ -69,11 +68,6 @@ def test_codecs_and_settings_of_protocols_exist(name):
     protocol = load_protocol(KINDS[name], name)
     without = ("channels", "complexity", "labels", "layering", "machine-share", "maps", "rates", "teach", "transforms")
     assert hasattr(protocol, "codecs") == (name not in without)
-    if name == "tasks":  # its own model does not ship yet
-        with pytest.raises(UnknownModel, match="no model for codec dicm is installed"):
-            choose(["dicm"], {})
-        protocol = replace(protocol, codecs=[x for x in protocol.codecs if x != "dicm"])
-        protocol.settings.pop("dicm")
     codecs, missing = choose(getattr(protocol, "codecs", []), getattr(protocol, "settings", {}))
     assert missing == []
     assert set(getattr(protocol, "settings", {})) <= {codec.name for codec in codecs}
