@@ -72,7 +72,8 @@ class PerceptionSystem(MatchedSystem):
         telling = functional.softplus(-real).mean() + functional.softplus(fake).mean()
 
         semantic = stage.feature_weight * apart
-        perceptual = stage.adversarial_weight * fooling
+        # Alike at every quality, after the balance of the whole loss: the balance would let it rule at low rates.
+        perceptual = stage.adversarial_weight * fooling / balance
         if batch_idx % 50 == 0:
             self.note(bpp=rate.mean(), mse=plain.mean(), apart=apart.mean(), fooling=fooling.mean(), telling=telling)
         return ((weighted + semantic + perceptual) * balance).mean() + telling
