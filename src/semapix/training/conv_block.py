@@ -29,17 +29,18 @@ class ConvBlock(nn.Module):
 
 
 class HalvingConv(nn.Conv2d):
-    """A 3x3 convolution of stride 2: (B, I, H, W) to (B, O, ceil(H/2), ceil(W/2)).
+    """A convolution of stride 2, its kernel odd: (B, I, H, W) to (B, O, ceil(H/2), ceil(W/2)).
 
     It pads by itself. On maps of one or two positions some taps never meet a value, and what oneDNN gives for their
     gradient when the padding is its own is memory that was never written: not a number, or 1e28.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, 3, stride=2)
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        super().__init__(inputs, outputs, kernel, stride=2)
+        self.margin = kernel // 2
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(functional.pad(input, (1, 1, 1, 1)))
+        return super().forward(functional.pad(input, [self.margin] * 4))
 
 
 def principal_components(x: Tensor, count: int) -> Tensor:

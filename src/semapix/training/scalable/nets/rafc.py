@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from semapix.training.conv_block import HalvingConv
 from semapix.training.entropy import LatentCoder, Rates
 from semapix.training.precision import in_float32
 from semapix.training.residual import ResidualBlock
@@ -96,7 +97,7 @@ class RafcUnit(nn.Module):
         up: list[nn.Module] = []
         for _ in range(loops):
             residual = [ResidualBlock(channels) for _ in range(blocks)]
-            down += [nn.Conv2d(channels, channels, kernel, stride=2, padding=margin), *residual]
+            down += [HalvingConv(channels, channels, kernel), *residual]
             residual = [ResidualBlock(channels) for _ in range(blocks)]
             upsample = nn.ConvTranspose2d(channels, channels, kernel, stride=2, padding=margin, output_padding=1)
             up += [*residual, upsample]
@@ -121,9 +122,9 @@ class RafcUnit(nn.Module):
         self.synthesis_linear.weight.data = self.analysis_linear.weight.data.clone()
         hyper_latents = max(4, latents // 3)
         self.hyper_analysis = nn.Sequential(
-            nn.Conv2d(latents, channels, kernel, stride=2, padding=margin),
+            HalvingConv(latents, channels, kernel),
             nn.ReLU(),
-            nn.Conv2d(channels, hyper_latents, kernel, stride=2, padding=margin),
+            HalvingConv(channels, hyper_latents, kernel),
         )
         self.coder = LatentCoder([latents], hyper_latents, features, levels, carried, enlarge=enlarge)
         ramp = torch.linspace(-0.5, 1.8, levels) if levels > 1 else torch.zeros(1)
