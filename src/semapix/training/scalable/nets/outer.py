@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semapix.training.conv_block import ConvBlock, HalvingConv, principal_components
+from semapix.training.conv_block import ConvBlock, principal_components
 from semapix.training.entropy import LatentCoder
 from semapix.training.precision import in_float32
 from semapix.training.scalable.recipe import ScalableModel
@@ -53,9 +53,9 @@ class OuterUnit(nn.Module):
         self.analysis_blocks = blocks(0)
         self.analysis_out = nn.Conv2d(channels, latents, 1)
         self.hyper_analysis = nn.Sequential(
-            HalvingConv(latents, 2 * hyper_latents),
+            nn.Conv2d(latents, 2 * hyper_latents, 3, stride=2, padding=1),
             nn.LeakyReLU(0.1),
-            HalvingConv(2 * hyper_latents, hyper_latents),
+            nn.Conv2d(2 * hyper_latents, hyper_latents, 3, stride=2, padding=1),
         )
         self.synthesis_in = nn.Conv2d(latents, channels, 1)
         self.synthesis_prediction = nn.Conv2d(pixels, channels, 1)
