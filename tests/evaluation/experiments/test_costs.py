@@ -1,9 +1,11 @@
 """Complexity and speed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from semapix.errors import SemapixError
+from semapix.errors import ArgumentError, SemapixError
 from semapix.evaluation.datasets import open_dataset
 from semapix.evaluation.experiments._timing import run_command
 from semapix.evaluation.experiments.complexity import ComplexityProtocol, measure_complexity
@@ -18,6 +20,12 @@ def test_every_module_is_counted_and_graphs_are_timed(run):
     assert {"predict1", "s1.analysis", "s1.entropy", "head.fine", "outer.synthesis"} <= set(rows)
     assert all(seconds > 0 for name, (*_, seconds) in rows.items() if not name.endswith(".entropy"))
     assert findings.record.results["kmac_per_pixel"]["look, coarse"] > 0
+
+
+def test_modules_of_another_codec_are_not_counted(run, tiny_bundles):
+    protocol = load_protocol(ComplexityProtocol, "complexity")
+    with pytest.raises(ArgumentError, match=r"model \S+ is of codec dicm; name one of codec scalable"):
+        measure_complexity(protocol, replace(run(), model=str(tiny_bundles["dicm"])))
 
 
 def test_speed_of_codecs_and_commands(run, photos):

@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 
 from semapix.bundle import Bundle
+from semapix.errors import ArgumentError
 from semapix.evaluation.experiments._run import Run
 from semapix.evaluation.findings import Findings
 from semapix.evaluation.macs import Cost, entropy_cost, graph_cost
@@ -103,10 +104,12 @@ class ComplexityProtocol:
 
 
 def measure_complexity(protocol: ComplexityProtocol, run: Run) -> Findings:
-    """Count and time all modules of the model of codec `scalable`."""
+    """Count and time all modules of a model of codec `scalable`. Raises ArgumentError for one of another codec."""
     (codec,), _ = choose(["scalable"], {}, run.model)
     bundle = codec.bundle
     assert bundle is not None
+    if bundle.codec != "scalable":
+        raise ArgumentError(f"model {bundle.name} is of codec {bundle.codec}; name one of codec scalable")
     modules = Modules(bundle)
     operations = {
         **{
