@@ -219,6 +219,18 @@ def test_rates_are_met_from_below(bundle):
     assert looked == 5
 
 
+def test_the_model_that_ships_keeps_its_promise_of_rates():
+    photo = Image.open(resources.files("semapix") / "assets" / "lighthouse.png").convert("RGB")
+    pixels = np.asarray(photo)[128:384, 256:640]
+    looked = 0
+    for strategy in ("uniform", "blended"):
+        for bpp in (0.15, 0.3):
+            size = semapix.encode(pixels, "adaptive", bpp=bpp, strategy=strategy).bytes_total
+            assert 0.98 * bpp <= size * 8 / pixels[:, :, 0].size <= bpp
+            looked += 1
+    assert looked == 4
+
+
 def test_rates_out_of_reach_are_errors_in_the_unit_that_was_asked_in(bundle):
     pixels = picture(64, 48)
     least, most = (semapix.encode(pixels, model=bundle, quality=q).bytes_total for q in (1, 9))
