@@ -29,7 +29,7 @@ __all__ = ["Archive", "ArchiveKind", "save_archive"]
 _MANIFEST = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal content gives equal files
 
-_WORTH = 0.97
+_WORTH = 0.97  # of what deflating leaves: LZMA unpacks ten times as slowly
 
 
 @dataclass(frozen=True)
@@ -106,16 +106,15 @@ def save_archive(
 
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", compresslevel=9) as archive:
-        archive.writestr(
-            zipfile.ZipInfo(_MANIFEST, _EPOCH), text, zipfile.ZIP_DEFLATED
-        )  # whoever opens it waits for it
+        # Whoever opens the archive waits for the manifest.
+        archive.writestr(zipfile.ZipInfo(_MANIFEST, _EPOCH), text, zipfile.ZIP_DEFLATED)
         for name, data in sorted(stored.items()):
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, _method(data))
     atomic_write(path, content.getvalue(), force=force)
 
 
 def _method(data: bytes) -> int:
-    """LZMA where it saves enough to be worth that it unpacks ten times as slowly."""
+    """How a member is compressed: by LZMA where that pays."""
     import lzma  # not in every build of Python; whoever only reads deflated members does without
 
     small = len(lzma.compress(data, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA1}]))
