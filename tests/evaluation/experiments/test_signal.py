@@ -51,6 +51,24 @@ def test_curves_are_compared(run, photos):
     assert "| WebP | 10 |" in (run().out / "tables.md").read_text()
 
 
+def test_curves_of_single_pictures_are_compared(run, photos):
+    findings = measure_signal(photos, protocol(codecs=["jpeg", "webp"]), run())
+    (webp,) = (b for b in findings.record.results["bd_rate"] if (b["metric"], b["codec"]) == ("psnr", "WebP"))
+    rows = findings.record.tables["pictures"]
+    measured = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+
+    def curve(codec, picture):
+        points = [row for row in measured if (row["codec"], row["picture"]) == (codec, picture)]
+        return Curve([8 * row["bytes"] / row["pixels"] for row in points], [row["psnr"] for row in points])
+
+    pictures = [f"{number}.png" for number in range(3)]
+    own = [bd_rate(curve("webp", picture), curve("jpeg", picture)).percent for picture in pictures]
+    assert webp["own"] == pytest.approx(own)
+    table = findings.tables["BD-rate against JPEG, psnr"]
+    assert table[0][3] == "mean of pictures' own"
+    assert next(row for row in table if row[0] == "WebP")[3] == f"{sum(own) / 3:+.1f} of 3"
+
+
 def test_measured_curves_stand_beside_published_ones(run, photos, monkeypatch):
     curve = Curve([0.1, 0.4, 1.0], [25.0, 33.0, 39.0])
     published = Published("somebody", {"JPEG": curve, "HM (HEVC intra)": Curve([0.1, 1.0], [90.0, 95.0])})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
@@ -56,6 +57,23 @@ class _Work:
     setting: float
     metrics: tuple[str, ...]
     lpips: str | None
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """A BD-rate of curves of means with its interval over pictures, and the BD-rates of `own` curves of pictures.
+
+    `own` leaves out pictures whose curves do not overlap, or do not rise.
+    """
+
+    of_means: BdRate
+    interval: Interval
+    own: tuple[float, ...]
+
+    @property
+    def own_mean(self) -> str:
+        """The mean of `own` with its sign, and of how many pictures it is."""
+        return f"{np.mean(self.own):+.1f} of {len(self.own)}" if self.own else "none"
 
 
 @dataclass(frozen=True)
@@ -171,9 +189,9 @@ def _mean(rows: Sequence[Row], metric: str) -> float:
 
 def _bd_rates(
     rows: Sequence[Row], codecs: Sequence[Tested], against: Sequence[str], metrics: Sequence[Metric]
-) -> dict[tuple[str, str, str], tuple[BdRate, Interval] | str]:
-    """BD-rates by (metric, codec, reference), with 95 % intervals over pictures; or why there is none."""
-    found: dict[tuple[str, str, str], tuple[BdRate, Interval] | str] = {}
+) -> dict[tuple[str, str, str], _Difference | str]:
+    """BD-rates by (metric, codec, reference); or why there is none."""
+    found: dict[tuple[str, str, str], _Difference | str] = {}
     by_codec = {codec.label: _by_picture(rows, codec) for codec in codecs}
     for metric in metrics:
         for reference in against:
@@ -200,7 +218,7 @@ def _by_picture(rows: Sequence[Row], codec: Tested) -> list[list[Row]]:
     return [entry for entry in lists if entry]
 
 
-def _bd_rate(test: list[list[Row]], reference: list[list[Row]], metric: Metric) -> tuple[BdRate, Interval]:
+def _bd_rate(test: list[list[Row]], reference: list[list[Row]], metric: Metric) -> _Difference:
     if not test or not reference:
         raise ArgumentError("not measured")
     arrays = [
@@ -219,11 +237,15 @@ def _bd_rate(test: list[list[Row]], reference: list[list[Row]], metric: Metric) 
         return bd_rate(*curves)
 
     count = arrays[0][0].shape[1]
-    whole = of(np.arange(count))
+    whole, own = of(np.arange(count)), []
+    for picture in range(count):
+        with suppress(ArgumentError):  # its curves do not overlap, or do not rise
+            own.append(of(np.array([picture])).percent)
     try:
-        return whole, bootstrap(count, lambda chosen: of(chosen).percent, _ROUNDS)
+        interval = bootstrap(count, lambda chosen: of(chosen).percent, _ROUNDS)
     except ArgumentError:  # one picture, or curves that overlap by chance alone
-        return whole, Interval(whole.percent, float("nan"), float("nan"))
+        interval = Interval(whole.percent, float("nan"), float("nan"))
+    return _Difference(whole, interval, tuple(own))
 
 
 def _curve_table(curves: Mapping[str, Sequence[_Point]], metrics: Sequence[Metric]) -> list[list[str]]:
@@ -237,25 +259,27 @@ def _curve_table(curves: Mapping[str, Sequence[_Point]], metrics: Sequence[Metri
 
 
 def _bd_tables(
-    found: Mapping[tuple[str, str, str], tuple[BdRate, Interval] | str], against: Sequence[str]
+    found: Mapping[tuple[str, str, str], _Difference | str], against: Sequence[str]
 ) -> dict[str, list[list[str]]]:
     tables = {}
     for metric in dict.fromkeys(key[0] for key in found):
         for reference in against:
-            rows = [["codec", "BD-rate, %", "95 % over pictures", "overlap, bpp", "of the reference", "quality"]]
+            overlap = ("overlap, bpp", "of the reference", "quality")
+            rows = [["codec", "BD-rate, %", "95 % over pictures", "mean of pictures' own", *overlap]]
             for (name, codec, other), result in found.items():
                 if (name, other) != (metric, reference):
                     continue
                 if isinstance(result, str):
-                    rows.append([codec, "none", result, "", "", ""])
+                    rows.append([codec, "none", result, "", "", "", ""])
                     continue
-                bd, interval = result
+                bd, interval = result.of_means, result.interval
                 ends = (bd.rates, bd.reference_rates, bd.qualities)
                 rows.append(
                     [
                         codec,
                         f"{bd.percent:+.1f}",
                         f"{interval.low:+.1f} to {interval.high:+.1f}" if isfinite(interval.low) else "",
+                        result.own_mean,
                         *(f"{low:.2f} to {high:.2f}" for low, high in ends),
                     ]
                 )
@@ -302,7 +326,7 @@ def _record(
     codecs: Sequence[Tested],
     rows: Sequence[Row],
     curves: Mapping[str, Sequence[_Point]],
-    bd: Mapping[tuple[str, str, str], tuple[BdRate, Interval] | str],
+    bd: Mapping[tuple[str, str, str], _Difference | str],
 ) -> Record:
     columns = ["picture", "codec", "setting", "pixels", "bytes", "payload", "information", *protocol.metrics, "layers"]
     return Record(
@@ -318,7 +342,8 @@ def _record(
             "over information": "bytes that carry symbols over the bits that the model's tables give to these, less 1",
             "metrics": {metric.name: metric.label for metric in find_metrics(protocol.metrics, protocol.lpips)},
             "bd_rate": "of curves of means over pictures, PCHIP of log rate over quality (MS-SSIM in dB); intervals: "
-            f"bootstrap over pictures, {_ROUNDS} rounds",
+            f"bootstrap over pictures, {_ROUNDS} rounds; own: of the curves of single pictures, which do not depend on "
+            "whether a codec is set to the same rate or to the same quality for all",
         },
         results={
             "pictures": len({row["picture"] for row in rows}),
@@ -328,7 +353,11 @@ def _record(
                 | (
                     {"why_none": result}
                     if isinstance(result, str)
-                    else {**asdict(result[0]), "interval": [result[1].low, result[1].high]}
+                    else {
+                        **asdict(result.of_means),
+                        "interval": [result.interval.low, result.interval.high],
+                        "own": result.own,
+                    }
                 )
                 for (metric, codec, reference), result in bd.items()
             ],
