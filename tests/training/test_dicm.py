@@ -203,7 +203,7 @@ def test_a_frozen_tail_gives_linear_evaluation(run_folder):
 
 
 def test_keys_come_back_in_the_order_of_their_pictures(monkeypatch):
-    system = SelfSupervisedSystem(RECIPE, torch.zeros(4, 3, 16, 16, dtype=torch.uint8))
+    system = SelfSupervisedSystem(RECIPE, torch.zeros(4, 3, 16, 16, dtype=torch.uint8), torch.arange(4))
     system.key.eval()  # so that parts cannot differ
     view = torch.rand(7, 3, 16, 16) * 255
     with torch.no_grad():
@@ -211,7 +211,7 @@ def test_keys_come_back_in_the_order_of_their_pictures(monkeypatch):
 
 
 def test_the_key_network_follows_slowly():
-    system = SelfSupervisedSystem(RECIPE, torch.zeros(4, 3, 16, 16, dtype=torch.uint8))
+    system = SelfSupervisedSystem(RECIPE, torch.zeros(4, 3, 16, 16, dtype=torch.uint8), torch.arange(4))
     slow, fast = (next(iter(network.parameters())) for network in (system.key, system.query))
     before = slow.clone()
     fast.data += 1.0
@@ -220,7 +220,7 @@ def test_the_key_network_follows_slowly():
 
 
 def test_the_queue_forgets_the_oldest_keys(monkeypatch):
-    system = SelfSupervisedSystem(RECIPE, torch.zeros(4, 3, 16, 16, dtype=torch.uint8))
+    system = SelfSupervisedSystem(RECIPE, torch.zeros(4, 3, 16, 16, dtype=torch.uint8), torch.arange(4))
     monkeypatch.setattr(system, "all_gather", lambda x: x[None])
     count, width = system.queue.shape
     before = system.queue.clone()
@@ -238,7 +238,7 @@ def test_the_rate_is_steered_to_what_the_recipe_says():
     for target in (1e-4, 1e4, 0.0):
         stage = dataclasses.replace(RECIPE.selfsupervised, rate_target=target)
         pictures = torch.randint(0, 255, (8, 3, 16, 16), dtype=torch.uint8)
-        system = SelfSupervisedSystem(dataclasses.replace(RECIPE, selfsupervised=stage), pictures)
+        system = SelfSupervisedSystem(dataclasses.replace(RECIPE, selfsupervised=stage), pictures, torch.arange(8))
         system.note = lambda **figures: None
         system.all_gather = lambda x: x[None]
         for step in range(3):
@@ -247,6 +247,28 @@ def test_the_rate_is_steered_to_what_the_recipe_says():
     start = RECIPE.selfsupervised.rate_weight
     assert weights[0] > start > weights[1]
     assert weights[2] == 0.0
+
+
+@pytest.mark.parametrize("weight", [0.0, 2.0])
+def test_labels_count_as_much_as_the_recipe_says(weight):
+    pictures = torch.randint(0, 255, (8, 3, 16, 16), dtype=torch.uint8)
+    losses = []
+    for factor in (0.0, weight):
+        torch.manual_seed(0)
+        stage = dataclasses.replace(RECIPE.selfsupervised, label_weight=factor)
+        system = SelfSupervisedSystem(dataclasses.replace(RECIPE, selfsupervised=stage), pictures, torch.arange(8) // 2)
+        assert hasattr(system, "classes") == (factor > 0)
+        if factor:
+            torch.nn.init.zeros_(system.classes.weight)
+            torch.nn.init.zeros_(system.classes.bias)
+        figures = {}
+        system.note = figures.update
+        system.all_gather = lambda x: x[None]
+        system._remember(torch.nn.functional.normalize(torch.ones(len(system.queue), system.queue.shape[1]), dim=1))
+        torch.manual_seed(1)
+        losses.append(system.training_step((pictures, torch.arange(8)), 0).item())
+        assert ("named" in figures) == (factor > 0)
+    assert losses[1] - losses[0] == pytest.approx(weight * np.log(4), abs=1e-4)  # four classes, none of them likelier
 
 
 def test_a_bundle_goes_back_to_checkpoints(tiny_bundles, training_data, tmp_path):

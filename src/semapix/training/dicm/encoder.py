@@ -28,10 +28,14 @@ class Embedder(nn.Module):
         width = model.widths[-1]
         self.projection = nn.Sequential(nn.Linear(width, width), nn.ReLU(inplace=True), nn.Linear(width, projection))
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit vectors (B, P) of normalised pictures (B, 3, H, W), and bits of each one's bottleneck (B,)."""
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Unit vectors (B, P) of normalised pictures (B, 3, H, W), what they are made of, (B, C), and bits (B,).
+
+        Bits are those of each one's bottleneck.
+        """
         deepest, bits = self.deepest(pictures)
-        return functional.normalize(self.projection(deepest.mean(dim=(2, 3))).float(), dim=1), bits
+        pooled = deepest.mean(dim=(2, 3))
+        return functional.normalize(self.projection(pooled).float(), dim=1), pooled, bits
 
     def deepest(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """The last map of the tail (B, C, h, w), and bits of each bottleneck (B,)."""

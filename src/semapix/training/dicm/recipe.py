@@ -175,6 +175,8 @@ class SelfSupervisedStage:
     temperature: float
     projection: int
     """Numbers that a view is projected to."""
+    label_weight: float
+    """Of the cross-entropy of the pictures' own labels beside the contrast; 0 for none, as in the paper."""
     key_parts: int
     """Keys are made in so many shuffled parts of a batch: batch norm must not tell which pictures are a pair."""
     rate_target: float

@@ -2,6 +2,9 @@
 
 Loss: InfoNCE of MoCo v2 plus the weighted rate of the redundancy elimination's bottleneck. The weight is steered until
 the rate is what the recipe says: the paper's module adjusts its rate dynamically.
+
+Contrast alone wants days. A recipe may add what the pictures' own labels say, beside the contrast or, where minutes are
+few, ahead of it.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.training.augment import squeeze
@@ -25,20 +28,23 @@ from semapix.training.normalise import normalise
 __all__ = ["SelfSupervisedSystem"]
 
 _BATCH = 256  # pictures whose heat maps are made at once
+_SMOOTHING = 0.1  # of labels
 _STEER = 0.01  # change of the logarithm of the rate's weight in a step, at twice the rate wanted
 
 
 class SelfSupervisedSystem(BudgetedStage):
-    """Trains head, redundancy elimination and tail without labels."""
+    """Trains head, redundancy elimination and tail, without labels unless the recipe gives these a weight."""
 
-    def __init__(self, recipe: DicmRecipe, pictures: Tensor, minutes: float | None = None) -> None:
-        """`pictures`: all that it trains on, uint8 (N, 3, S, S); batches give their numbers."""
+    def __init__(self, recipe: DicmRecipe, pictures: Tensor, labels: Tensor, minutes: float | None = None) -> None:
+        """`pictures`: all that it trains on, uint8 (N, 3, S, S), `labels`: int64 (N,); batches give their numbers."""
         stage = recipe.selfsupervised
         super().__init__(recipe, stage, minutes)
         self.stage, self.side = stage, recipe.model.glance_side
         self.query = Embedder(recipe.model, stage.projection).to(memory_format=torch.channels_last)
         self.key = copy.deepcopy(self.query).requires_grad_(False)
-        self._pictures = pictures
+        self._pictures, self._labels = pictures, labels
+        if stage.label_weight:
+            self.classes = nn.Linear(recipe.model.widths[-1], int(labels.max()) + 1)
         self.register_buffer("queue", functional.normalize(torch.randn(stage.queue, stage.projection), dim=1))
         self.register_buffer("next_key", torch.zeros((), dtype=torch.long))
         self.register_buffer("rate_weight", torch.tensor(stage.rate_weight if stage.rate_target else 0.0))
@@ -95,7 +101,7 @@ class SelfSupervisedSystem(BudgetedStage):
         pictures, boxes = pictures.float(), self.boxes[numbers]
         one, other = (guided_view(pictures, boxes, self.side, stage, self.random) for _ in range(2))
         keys = self._keys(other)
-        queries, bits = self.query(self._seen(one))
+        queries, pooled, bits = self.query(self._seen(one))
         alike = (queries * keys).sum(dim=1, keepdim=True)
         logits = torch.cat([alike, queries @ self.queue.clone().T], dim=1) / stage.temperature
         contrast = functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
@@ -112,7 +118,17 @@ class SelfSupervisedSystem(BudgetedStage):
                 rate_weight=self.rate_weight,
                 box=((self.boxes[:, 2] - self.boxes[:, 0]) * (self.boxes[:, 3] - self.boxes[:, 1])).mean(),
             )
-        return contrast + self.rate_weight * rate
+        loss = contrast + self.rate_weight * rate
+        if stage.label_weight:
+            loss = loss + stage.label_weight * self._named(pooled, self._labels[numbers].to(self.device), batch_idx)
+        return loss
+
+    def _named(self, pooled: Tensor, labels: Tensor, batch_idx: int) -> Tensor:
+        """Cross-entropy of labels (B,) and what a linear layer makes of pooled features (B, C)."""
+        logits = self.classes(pooled).float()
+        if batch_idx % 50 == 0:
+            self.note(named=(logits.argmax(1) == labels).float().mean())
+        return functional.cross_entropy(logits, labels, label_smoothing=_SMOOTHING)
 
     def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
         pictures, coarse, fine = batch

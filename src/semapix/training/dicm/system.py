@@ -36,7 +36,8 @@ class DicmSystem(System):
         training, held_out = labelled(recipe.data, data)
         if stage == "selfsupervised":
             first = recipe.selfsupervised
-            system = SelfSupervisedSystem(recipe, torch.from_numpy(training.pictures), minutes)
+            pictures, fine = torch.from_numpy(training.pictures), torch.from_numpy(training.fine).long()
+            system = SelfSupervisedSystem(recipe, pictures, fine, minutes)
             return Prepared(system, Numbered(training.pictures, first.batch, first.seed), [held_out])
         names = class_names([data / folder for folder in recipe.data.scenes], recipe.data.aliases)
         labels: dict[str, list[Any]] = {**label_spaces(training), "objects": names}
