@@ -135,6 +135,78 @@ def test_divisive_normalisation_learns_from_its_start():
         assert (norm.gamma.bias.grad != 0).all()
 
 
+def patches_of(count):
+    """Shades with a texture of each block's own strength, too fine for the features: uint8 (count, 3, 64, 64)."""
+    random = np.random.default_rng(0)
+    texture = np.tile(random.normal(0, 20, (16, 16, 3)), (4, 4, 1))
+    crops = []
+    for number in range(count):
+        strength = np.kron(random.normal(size=(4, 4)), np.ones((16, 16)))[:, :, None]
+        crops.append((picture(64, 64, number) + strength * texture).clip(0, 255))
+    return torch.from_numpy(np.stack(crops).astype(np.uint8).transpose(0, 3, 1, 2).copy())
+
+
+def unrounded(network, pictures):
+    quality = torch.ones(len(pictures), 1, 4, 4)
+    _, _, state, coded = network.encode(pictures, quality)
+    return network.decoder(network.encoder(pictures, quality, coded), state, coded)
+
+
+@torch.no_grad()
+def test_the_linear_path_starts_with_what_features_leave_out():
+    torch.manual_seed(0)
+    system, patches = DistortionSystem(RECIPE).eval(), patches_of(64)
+    system.start(patches)
+    pictures, network = normalise(patches.float()), system.network
+    parts = network.decoder.detail.weight.flatten(1)
+    assert torch.allclose(parts @ parts.T, torch.eye(RECIPE.model.detail), atol=1e-4)
+    whole = (unrounded(network, pictures) - pictures).square().mean()
+    network.encoder.detail.weight.zero_()
+    without = (unrounded(network, pictures) - pictures).square().mean()
+    assert whole < 0.5 * without
+
+
+@torch.no_grad()
+def test_a_smaller_codec_grows():
+    torch.manual_seed(0)
+    fewer = dataclasses.replace(RECIPE.model, detail=0, blocks=[1, 0, 1])
+    old, patches = AdaptiveNetwork(fewer).eval(), patches_of(24)
+    for parameter in old.parameters():
+        if not parameter.any() and parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.02)
+    count = RECIPE.model.detail  # latents that carry nothing, as where features are fewer than latents
+    for weight in (
+        old.encoder.out.weight[-count:],
+        old.encoder.out.bias[-count:],
+        old.decoder.enter.weight[:, -count:],
+    ):
+        weight.zero_()
+    old.hyper_encoder[0].weight[:, -count:] = 0
+    old.coder.forget(count)
+    pictures = normalise(patches.float())
+    before = unrounded(old, pictures)
+
+    system = DistortionSystem(RECIPE)
+    system.take_weights({"state_dict": {f"network.{k}": v for k, v in old.state_dict().items()}}, [(patches, None)])
+    grown = system.network.eval()
+    after = unrounded(grown, pictures)
+    assert (after - pictures).square().mean() < 0.7 * (before - pictures).square().mean()
+    grown.encoder.detail.weight.zero_()
+    assert torch.allclose(unrounded(grown, pictures), before, atol=1e-4)
+
+    again = DistortionSystem(RECIPE)
+    again.take_weights({"state_dict": {f"network.{k}": v for k, v in grown.state_dict().items()}}, [(patches, None)])
+    assert all(torch.equal(v, again.network.state_dict()[k]) for k, v in grown.state_dict().items())
+
+
+def test_a_larger_codec_does_not_shrink():
+    larger = AdaptiveNetwork(dataclasses.replace(RECIPE.model, blocks=[1, 2, 1]))
+    state = {f"network.{key}": value for key, value in larger.state_dict().items()}
+    text = r"encoder.blocks.1.1.first.weight of the model to start from has no place in the codec; it can only grow"
+    with pytest.raises(ArgumentError, match=text):
+        DistortionSystem(RECIPE).take_weights({"state_dict": state}, [(patches_of(1), None)])
+
+
 def test_a_bundle_goes_back_to_checkpoints_that_give_the_same_pictures(tiny_bundles, training_data, tmp_path):
     bundle = Bundle(tiny_bundles["adaptive"])
     AdaptiveSystem().restore(bundle, tmp_path / "run")
@@ -253,6 +325,8 @@ def test_classifiers_of_every_family(family):
         ({"stem": 2}, r"stem \(=2\) and widths \(=\[8, 8, 16\]\) must lead to blocks of 16 pixels"),
         ({"blocks": [1, 1]}, r"blocks \(=\[1, 1\]\) must have one number for each of widths \(=\[8, 8, 16\]\)"),
         ({"classifier_blocks": [1]}, r"classifier_blocks \(=\[1\]\) must have one number for each of"),
+        ({"detail": 9}, r"detail \(=9\) must lie between 0 and 8, the last of groups"),
+        ({"detail": -1}, r"detail \(=-1\) must lie between 0 and 8, the last of groups"),
         ({"lambda_low": 0.5}, r"lambda_low \(=0.5\) must lie between 0 and 0.025"),
         ({"lambda_low": 0.0}, r"lambda_low \(=0.0\) must lie between 0 and 0.025"),
     ],

@@ -34,6 +34,9 @@ from semapix.training.counted_density import CountedDensity
 __all__ = ["FixedConv", "FixedNetwork", "LatentCoder", "Rates", "round_through"]
 
 
+_MEDIUM, _SMALL = 3.0, 1.0  # eighths of a table level: 24 and 8, standard deviations near 2.1 and 0.3
+
+
 def round_through(x: Tensor) -> Tensor:
     """Round to integers, with the gradient of the identity."""
     return x + (torch.round(x) - x).detach()
@@ -122,7 +125,7 @@ class _Group(nn.Module):
             assert last.bias is not None
             nn.init.normal_(last.weight, std=0.01)
             nn.init.zeros_(last.bias)
-            last.bias.data[latents:] = 3.0  # table level 24: a standard deviation near 1
+            last.bias.data[latents:] = _MEDIUM
 
     def export(self) -> LatentGroup:
         return LatentGroup(self.first.export(), self.context.export(), self.second.export(), self.update.export())
@@ -217,6 +220,21 @@ class LatentCoder(nn.Module):
         decoded = (round_through(residual) + mean) * mask
         noisy = residual + torch.rand_like(residual) - 0.5 if self.training else torch.round(residual)
         return decoded, (_bits(noisy, level) * mask).sum(dim=(1, 2, 3))
+
+    @torch.no_grad()
+    def forget(self, count: int) -> None:
+        """Let nothing be expected of the last `count` channels of the latent, nor follow of them.
+
+        They must lie within the last group.
+        """
+        group, kept = self.groups[-1], self.sizes[-1] - count
+        for reader in (group.context[0], group.update[0]):
+            reader.weight[:, kept:] = 0
+        for writer in (group.first[-1], group.second[-1]):
+            means_and_levels = zip(writer.weight.chunk(2), writer.bias.chunk(2), (0.0, _SMALL), strict=True)
+            for weight, bias, start in means_and_levels:
+                weight[kept:] = 0
+                bias[kept:] = start
 
     def export(self) -> LatentModel:
         """The runtime's entropy model with this one's numbers."""

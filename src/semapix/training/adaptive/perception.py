@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from semapix.training.adaptive.matched import MatchedSystem
 from semapix.training.adaptive.matching import FeatureMatch
-from semapix.training.adaptive.nets.codec import FRONT, Coded, Decoder
+from semapix.training.adaptive.nets.codec import Coded, Decoder
 from semapix.training.adaptive.nets.discriminator import Discriminator
 from semapix.training.adaptive.recipe import AdaptiveRecipe, PerceptionStage
 from semapix.training.budget import clip_gradients
@@ -25,8 +25,8 @@ class PerceptionSystem(MatchedSystem):
     """Trains the tail of a second decoder, `vivid`, and the discriminator; all else stays as stage `semantics`
     left it, its weights rounded.
 
-    The paper trains all of the decoder. Its front, at 1/16 of the resolution, makes no texture; as it is, two decoders
-    take little more of a file than one.
+    The paper trains all of the decoder. Its front, below the last resolution, makes no texture; as it is, two decoders
+    take hardly more of a bundle than one.
     """
 
     def __init__(
@@ -40,8 +40,7 @@ class PerceptionSystem(MatchedSystem):
         self.vivid = Decoder(recipe.model).to(memory_format=torch.channels_last)
         self.vivid.load_state_dict(self.network.decoder.state_dict())
         for name, parameter in self.vivid.named_parameters():
-            if name.startswith(FRONT):
-                parameter.requires_grad_(False)
+            parameter.requires_grad_(name.startswith(self.vivid.tail_names))
         self.discriminator = Discriminator(recipe.model.latents, stage.discriminator_widths).to(
             memory_format=torch.channels_last
         )

@@ -46,6 +46,8 @@ class AdaptiveModel:
     """Side of its kernels."""
     groups: list[int]
     """Channels of the latent, in the groups that are coded one after the other."""
+    detail: int
+    """So many of the last of them are projections of blocks of 16x16 pixels too, for what the features leave out."""
     features: int
     """Channels of the entropy model's state."""
     hyper_latents: int
@@ -83,6 +85,8 @@ class AdaptiveModel:
                 f"classifier_blocks (={self.classifier_blocks}) must have one number for each of "
                 f"classifier_widths (={self.classifier_widths})"
             )
+        if not 0 <= self.detail <= self.groups[-1]:
+            raise ArgumentError(f"detail (={self.detail}) must lie between 0 and {self.groups[-1]}, the last of groups")
         if not 0 < self.lambda_low < self.lambda_high:
             raise ArgumentError(f"lambda_low (={self.lambda_low}) must lie between 0 and {self.lambda_high}")
 

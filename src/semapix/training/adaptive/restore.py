@@ -8,7 +8,6 @@ import torch
 
 from semapix.bundle import Bundle
 from semapix.training.adaptive.model import adaptive_graphs, new_adaptive
-from semapix.training.adaptive.nets.codec import FRONT
 from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.batch_norm import fold_batch_norm, unfold_batch_norm
 from semapix.training.bundle_weights import set_integers, set_parameters
@@ -33,7 +32,8 @@ def restore_adaptive(bundle: Bundle, folder: Path) -> None:
     unfold_batch_norm(trained.classifier, folded.classifier)
     set_integers(folded.network.coder, bundle, "latent")
     # The front is stored once, with the decoder `faithful`.
-    tail = {key: value for key, value in folded.vivid.state_dict().items() if not key.startswith(FRONT)}
+    names = folded.vivid.tail_names
+    tail = {key: value for key, value in folded.vivid.state_dict().items() if key.startswith(names)}
     vivid = {**folded.network.decoder.state_dict(), **tail}
 
     parts: dict[str, dict[str, dict[str, torch.Tensor]]] = {

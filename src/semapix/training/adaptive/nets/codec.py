@@ -1,13 +1,15 @@
 """The adaptive codec's networks: encoder, hyper-encoder, entropy model and decoder, steered by a quality map.
 
 HEVRC, section III-A, on the backbone of Song, Choi and Han, "Variable-rate deep image compression through
-spatially-adaptive feature transform" (ICCV 2021). Two departures let a short training go far:
+spatially-adaptive feature transform" (ICCV 2021). Three departures let a short training go far:
 
 - The quality map travels in the first channel of the hyper-latent, one number for 64x64 pixels, and sets a gain for
   each latent, as in Cui et al., "Asymmetric gained deep image compression" (CVPR 2021). In the paper the decoder has
   to guess the quality from the hyper-latent.
 - The decoder's first condition is made of the entropy model's state, which has seen the hyper-latent and every
   decoded group, in place of a network of its own on the hyper-latent.
+- Beside the networks runs a linear path, for the last latents: it codes what features, fewer than the pixels of a
+  block, leave out of it, and starts as the principal components of that.
 """
 
 from __future__ import annotations
@@ -26,16 +28,14 @@ from semapix.training.conv_block import ConvBlock, principal_components
 from semapix.training.entropy import LatentCoder, Rates
 from semapix.training.precision import in_float32
 
-__all__ = ["FRONT", "STRIDE", "AdaptiveNetwork", "Coded", "Decoder", "Encoder", "map_symbols", "spread_map"]
+__all__ = ["STRIDE", "AdaptiveNetwork", "Coded", "Decoder", "Encoder", "map_symbols", "spread_map"]
 
 STRIDE = 16
 """Side in pixels of the block that a latent position stands for."""
 
-FRONT = ("inverse_gain", "enter.", "deep.", "blocks.0.", "conditions.first.")
-"""What the names of the weights of a decoder's front begin with."""
-
 _HYPER_STRIDE = 4  # latent positions a hyper-latent position
 _STATE_SCALE = 0.25  # brings the state near the range of features
+_RIDGE = 1e-6  # as a share of the mean square of a pixel: what blocks that never vary would divide by
 
 
 def _silent(layer: nn.Module) -> None:
@@ -114,10 +114,12 @@ class Encoder(nn.Module):
             for _ in range(model.deep_blocks)
         )
         self.out = nn.Conv2d(channels, model.latents, 1)
+        side = STRIDE // model.stem
+        self.detail = nn.Conv2d(pixels, model.detail, side, stride=side, bias=False) if model.detail else None
         self.gain = nn.Parameter(torch.zeros(QUALITIES, model.latents))  # logarithms
 
     def forward(self, picture: Tensor, quality: Tensor, coded: Tensor) -> Tensor:
-        x = functional.pixel_unshuffle(picture, self.stem) if self.stem > 1 else picture
+        x = pixels = functional.pixel_unshuffle(picture, self.stem) if self.stem > 1 else picture
         fine = functional.interpolate(quality, scale_factor=float(STRIDE // self.stem), mode="nearest")
         conditions = self.conditions(torch.cat([x, fine], dim=1))
         for number, (change, norm, blocks) in enumerate(zip(self.changes, self.norms, self.blocks, strict=True)):
@@ -126,7 +128,11 @@ class Encoder(nn.Module):
                 x = self.transforms[number](x, conditions[number])
         for block in self.deep:
             x = block(x, conditions[-1])
-        return in_float32(self.out, x) * _gains(self.gain, coded)
+        latent = in_float32(self.out, x)
+        if self.detail is not None:
+            detail = in_float32(self.detail, pixels)
+            latent = latent + functional.pad(detail, (0, 0, 0, 0, latent.shape[1] - detail.shape[1], 0))
+        return latent * _gains(self.gain, coded)
 
 
 class Decoder(nn.Module):
@@ -160,23 +166,42 @@ class Decoder(nn.Module):
         self.norms = nn.ModuleList(Gdn(width, inverse=True) if model.gdn else nn.Identity() for width in widths[1:])
         self.transforms = nn.ModuleList(FeatureTransform(width, model.conditions, hidden, size) for width in widths[1:])
         self.out = nn.Conv2d(widths[-1], pixels, kernel, padding=kernel // 2)
+        side = STRIDE // model.stem
+        self.detail = nn.ConvTranspose2d(model.detail, pixels, side, stride=side, bias=False) if model.detail else None
 
-    def front(self, latent: Tensor, state: Tensor, coded: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and their condition at the lowest resolution, (B, C, h, w) and (B, P, h, w)."""
-        x = in_float32(self.enter, latent * _gains(self.inverse_gain, coded))
+    @property
+    def tail_names(self) -> tuple[str, ...]:
+        """What the names of the tail's weights begin with."""
+        last = len(self.changes) - 1
+        parts = (f"{part}.{last}." for part in ("changes", "norms", "transforms", "conditions.steps"))
+        return (*parts, f"blocks.{last + 1}.", "out.")
+
+    def front(self, latent: Tensor, state: Tensor, coded: Tensor) -> tuple[Tensor, ...]:
+        """What `tail` takes: features and condition at the last resolution but one, and details at the last one."""
+        latent = latent * _gains(self.inverse_gain, coded)
+        x = in_float32(self.enter, latent)
         condition = self.conditions.first(torch.cat([x, state * _STATE_SCALE, coded], dim=1))
         for block in self.deep:
             x = block(x, condition)
-        return self.blocks[0](x), condition
+        x = self.blocks[0](x)
+        for number in range(len(self.changes) - 1):
+            x, condition = self._enlarge(number, x, condition)
+        if self.detail is None:
+            return x, condition
+        return x, condition, in_float32(self.detail, latent[:, -self.detail.in_channels :])
 
-    def tail(self, x: Tensor, condition: Tensor) -> Tensor:
+    def _enlarge(self, number: int, x: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and condition at the next resolution."""
+        condition = self.conditions.steps[number](condition)
+        x = self.transforms[number](self.norms[number](self.changes[number](x)), condition)
+        return self.blocks[number + 1](x), condition
+
+    def tail(self, x: Tensor, condition: Tensor, detail: Tensor | None = None) -> Tensor:
         """The picture from what `front` gives: all that one decoder has and another may have otherwise."""
-        for change, norm, transform, blocks, step in zip(
-            self.changes, self.norms, self.transforms, self.blocks[1:], self.conditions.steps, strict=True
-        ):
-            condition = step(condition)
-            x = blocks(transform(norm(change(x)), condition))
+        x, _ = self._enlarge(len(self.changes) - 1, x, condition)
         x = self.out(x).float()
+        if detail is not None:
+            x = x + detail
         return functional.pixel_shuffle(x, self.stem) if self.stem > 1 else x
 
     def forward(self, latent: Tensor, state: Tensor, coded: Tensor) -> Tensor:
@@ -253,12 +278,13 @@ class AdaptiveNetwork(nn.Module):
 
         `patches`: (N, 3, H, W) in the range of `normalise`. `steps`: quantiser step (Q,) of each quality, in it too.
         Each change of resolution becomes the projection of blocks on their principal components; the decoder's are
-        their transposes.
+        their transposes. What they leave out starts the linear path.
         """
         encoder, decoder = self.encoder, self.decoder
         x = functional.pixel_unshuffle(patches, encoder.stem) if encoder.stem > 1 else patches
         middle = encoder.changes[0].kernel_size[0] // 2
         ups = [decoder.out, *reversed(decoder.changes)]
+        bases = []
         for number, (change, up) in enumerate(zip(encoder.changes, ups, strict=True)):
             side = 2 if number else 1
             blocks = functional.pixel_unshuffle(x, side) if number else x
@@ -278,10 +304,41 @@ class AdaptiveNetwork(nn.Module):
             x = functional.conv2d(blocks, components[:, :, None, None])
             if rows < change.out_channels:
                 x = functional.pad(x, (0, 0, 0, 0, 0, change.out_channels - rows))
+            bases.append(components)
         latents, deepest = encoder.out.out_channels, encoder.out.in_channels
+        coded = latents - (0 if encoder.detail is None else encoder.detail.out_channels)
         encoder.out.weight[:, :, 0, 0] = torch.eye(latents, deepest)
         decoder.enter.weight[:, :, 0, 0] = torch.eye(deepest, latents)
+        encoder.out.weight[coded:] = 0
+        decoder.enter.weight[:, coded:] = 0
         _silent(encoder.out)
         _silent(decoder.enter)
         decoder.inverse_gain.copy_(steps.log()[:, None].expand_as(decoder.inverse_gain))
         encoder.gain.copy_(-decoder.inverse_gain)
+        x = x[:, :coded]
+        for number, components in reversed(list(enumerate(bases))):  # back to the picture
+            kept = components[: x.shape[1]]
+            x = functional.conv2d(x[:, : len(kept)], kept.T[:, :, None, None])
+            x = functional.pixel_shuffle(x, 2 if number else encoder.stem)
+        self.start_detail(patches, patches - x)
+
+    @torch.no_grad()
+    def start_detail(self, patches: Tensor, missed: Tensor) -> None:
+        """Let the linear path code what is `missed` of patches, both (N, 3, H, W) in the range of `normalise`.
+
+        The decoder's part becomes the principal components of blocks that are missed, the encoder's the best linear
+        guess of what these take, from the blocks themselves.
+        """
+        encoder, decoder = self.encoder, self.decoder
+        if encoder.detail is None or decoder.detail is None:
+            return
+        stem, side = encoder.stem, encoder.detail.kernel_size[0]
+        both = (functional.pixel_unshuffle(x, stem) for x in (patches, missed))
+        seen, wanted = (functional.pixel_unshuffle(x, side) for x in both)
+        components = principal_components(wanted, encoder.detail.out_channels)
+        x, y = (part.permute(0, 2, 3, 1).reshape(-1, part.shape[1]).double() for part in (seen, wanted))
+        moments = x.T @ x
+        ridge = _RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=x.dtype)
+        guess = torch.linalg.solve(moments + ridge, x.T @ (y @ components.double().T))
+        encoder.detail.weight.copy_(guess.T.reshape(encoder.detail.weight.shape))
+        decoder.detail.weight.copy_(components.reshape(decoder.detail.weight.shape))
