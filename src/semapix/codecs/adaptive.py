@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
-from semapix.codecs._importance import STRATEGIES, blend, complexity, resample, unit_range
+from semapix.codecs._importance import STRATEGIES, blend, centred, complexity, resample, unit_range
 from semapix.codecs._labels import LabelLayer
 from semapix.codecs._pixels import normalise
 from semapix.codecs._quality_map import map_symbols, quality_map, spread_map
@@ -170,7 +170,10 @@ class Adaptive(Codec):
         return (1 - busy) if strategy == "simplicity" else blend(self._semantic(pixels, rows, columns), busy)
 
     def _semantic(self, pixels: Pixels, rows: int, columns: int) -> Array:
-        """What speaks for the most probable classes at each block: their evidence, weighted by their probability."""
+        """What speaks for the most probable classes at each block: their evidence, weighted by their probability.
+
+        And by the place, see `centred`.
+        """
         height, width = pixels.shape[:2]
         scale = self._look_side / max(1, min(height, width))
         longest = 4 * self._look_side  # thinner pictures are squeezed
@@ -179,7 +182,7 @@ class Adaptive(Codec):
         shares = probabilities(evidence.mean(axis=(1, 2)), 1.0)
         seen = np.argsort(-shares)[:_SEEN]
         found = np.tensordot(shares[seen].astype(np.float32), np.maximum(evidence[seen], 0), 1)
-        return unit_range(resample(unit_range(found), rows, columns))
+        return centred(unit_range(resample(unit_range(found), rows, columns)))
 
     def _evidence(self, pixels: Pixels, size: tuple[int, int]) -> Array:
         """What speaks for each class at each position of the picture resampled to a size (width, height), (K, h, w)."""
