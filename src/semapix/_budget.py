@@ -14,17 +14,24 @@ _DECIMALS = 4  # of bits per pixel
 
 
 @dataclass(frozen=True)
+class _Rate:
+    """`bpp` bits for each of `pixels` pixels."""
+
+    bpp: float
+    pixels: int
+
+
+@dataclass(frozen=True)
 class Budget:
-    """At most `bytes` bytes: as they are, or as `bpp` bits for each of `pixels` pixels."""
+    """At most `bytes` bytes; `rate`: what they were asked for as, if not as bytes (see `of_rate`)."""
 
     bytes: int
-    bpp: float | None = None
-    pixels: int = 0
+    rate: _Rate | None = None
 
     @classmethod
     def of_rate(cls, bpp: float, pixels: int) -> Budget:
         """The budget of a rate; one of less than a byte is one byte, which no file keeps either."""
-        return cls(max(1, int(bpp * pixels / 8)), bpp, pixels)
+        return cls(max(1, int(bpp * pixels / 8)), _Rate(bpp, pixels))
 
     def too_small(self, least: int, why: str) -> ArgumentError:
         """The error for a budget below `least` bytes, the least that can be made."""
@@ -35,11 +42,11 @@ class Budget:
         return self._error(f"{self._amount(most, math.floor)} or less: {why}")
 
     def _error(self, rule: str) -> ArgumentError:
-        asked = f"max_bytes (={self.bytes})" if self.bpp is None else f"bpp (={self.bpp})"
+        asked = f"max_bytes (={self.bytes})" if self.rate is None else f"bpp (={self.rate.bpp})"
         return ArgumentError(f"{asked} must be {rule}")
 
     def _amount(self, size: int, whole: Callable[[float], int]) -> str:
         """Bytes in the unit of the budget, rounded so that who asks for what it says gets a file."""
-        if self.bpp is None:
+        if self.rate is None:
             return str(size)
-        return f"{whole(size * 8 / self.pixels * 10**_DECIMALS) / 10**_DECIMALS:.{_DECIMALS}f}"
+        return f"{whole(size * 8 / self.rate.pixels * 10**_DECIMALS) / 10**_DECIMALS:.{_DECIMALS}f}"

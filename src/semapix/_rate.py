@@ -91,7 +91,7 @@ def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Seque
         if mean == 1.0 and size <= budget.bytes:
             if aim - log_size < _NEAR:
                 fitting |= _with_thrift(plain.pop(mean), log_size, aim)
-            if budget.bpp is not None and _unused(fitting, aim) >= _ENOUGH:
+            if budget.rate is not None and _unused(fitting, aim) >= _ENOUGH:
                 why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
                 raise budget.too_large(size, why)
             break

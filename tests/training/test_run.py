@@ -66,3 +66,24 @@ def test_errors_name_the_way_out(training_data, tmp_path):
         train(RECIPE, "lcnet", training_data, tmp_path)
     with pytest.raises(ArgumentError, match=r"lfrnet.ckpt does not exist"):
         load_scalable(tmp_path)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_run_folders_of_other_networks_are_refused(lost, run_folder, training_data):
+    path = run_folder / "outer.ckpt"
+    state = torch.load(path, weights_only=False)
+    key = "coder.hyper.0.weight"
+    if lost:
+        del state["state_dict"][f"unit.{key}"]
+    else:
+        state["state_dict"]["unit.old_weight"] = torch.zeros(2, 3)
+    torch.save(state, path)
+    difference = rf"{key}: none, wanted \(32, 4, 3, 3\)" if lost else r"old_weight: \(2, 3\), wanted none"
+    for start, action in (
+        ("unit.", lambda: train(RECIPE, "outer", training_data, run_folder, steps=9)),
+        ("", lambda: load_scalable(run_folder)),
+    ):
+        text = rf"outer.ckpt has other networks than its recipe makes now \({start}{difference}\); go on from a bundle"
+        with pytest.raises(ArgumentError, match=text):
+            action()
+    assert read_checkpoint(run_folder, "outer")["global_step"] == 2  # as it was

@@ -47,6 +47,9 @@ class BudgetedStage(lightning.LightningModule):
     where the longer schedule has it.
     """
 
+    unsaved: ClassVar[tuple[str, ...]] = ()
+    """What the names of weights begin with that have a checkpoint of their own."""
+
     def __init__(self, recipe: _NamedRecipe, stage: Schedule, minutes: float | None) -> None:
         """`recipe`: kept in the checkpoint. `minutes`: the time budget, by default that of the recipe's `stage`."""
         super().__init__()
@@ -111,6 +114,8 @@ class BudgetedStage(lightning.LightningModule):
         self.record.append({"minutes": round(self._used / 60, 2), "step": float(self.global_step), **row})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        kept = {key: value for key, value in checkpoint["state_dict"].items() if not key.startswith(self.unsaved)}
+        checkpoint["state_dict"] = kept
         checkpoint["recipe"] = asdict(self.recipe)
         checkpoint["seconds_used"] = self._used
         checkpoint["record"] = self.record

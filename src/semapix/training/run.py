@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
 from semapix.training.budget import BudgetedStage
-from semapix.training.checkpoint import read_checkpoint
+from semapix.training.checkpoint import need_fit, read_checkpoint
 from semapix.training.recipe import Recipe
 from semapix.training.systems import system_of
 
@@ -51,7 +51,7 @@ def fit(
     """Run a stage until its budget is used up, validate every `every` steps, and leave `checkpoint` behind.
 
     A checkpoint that is there already is resumed; of one without optimiser state only the weights are taken. Raises
-    ArgumentError when these do not fit the recipe's networks.
+    ArgumentError when its weights do not fit the recipe's networks.
     """
     folder, stage = checkpoint.parent, checkpoint.stem
     saver = ModelCheckpoint(
@@ -73,7 +73,9 @@ def fit(
     if checkpoint.exists():
         state = read_checkpoint(folder, stage)
         resumed = "optimizer_states" in state
-        if not resumed:  # from a bundle: weights alone
+        if resumed:
+            need_fit(system, state["state_dict"], checkpoint, system.unsaved)
+        else:  # from a bundle: weights alone
             _take_weights(system, state, training)
     trainer.fit(
         system,

@@ -18,6 +18,8 @@ _MATCH = "match."
 class MatchedSystem(SignalSystem):
     """Goes on from an earlier stage, with a network that looks at pictures."""
 
+    unsaved = (_MATCH,)
+
     def __init__(
         self,
         recipe: AdaptiveRecipe,
@@ -30,12 +32,6 @@ class MatchedSystem(SignalSystem):
         super().__init__(recipe, stage, minutes)
         self.network.load_state_dict(start)
         self.match = match
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_save_checkpoint(checkpoint)
-        state = checkpoint["state_dict"]
-        for key in [key for key in state if key.startswith(_MATCH)]:
-            del state[key]  # it has a checkpoint of its own
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)

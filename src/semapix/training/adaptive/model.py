@@ -13,7 +13,7 @@ from semapix.training.adaptive.nets.classifier import Classifier
 from semapix.training.adaptive.nets.codec import STRIDE, AdaptiveNetwork, Decoder
 from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.batch_norm import fold_batch_norm
-from semapix.training.checkpoint import read_checkpoint, weights_of
+from semapix.training.checkpoint import load_weights, need_fit, read_checkpoint, weights_of
 from semapix.training.graph_part import GraphPart, MethodModule
 from semapix.training.rounding import round_weights
 from semapix.training.sections import build_recipe
@@ -45,32 +45,43 @@ def new_adaptive(recipe: AdaptiveRecipe, labels: dict[str, list[Any]]) -> Traine
 
 
 def load_classifier(folder: Path) -> tuple[Classifier, dict[str, list[Any]]]:
-    """The network of stage `classifier`, and its labels. Raises ArgumentError when `folder` has no checkpoint of it."""
+    """The network of stage `classifier`, and its labels.
+
+    Raises ArgumentError when `folder` has no checkpoint of it, or one that does not fit its recipe.
+    """
     checkpoint = read_checkpoint(folder, "classifier")
     recipe = build_recipe(AdaptiveRecipe, checkpoint["recipe"], "the checkpoint's recipe")
     classifier = new_adaptive(recipe, checkpoint["labels"]).classifier
-    classifier.load_state_dict(weights_of(checkpoint["state_dict"], "classifier"))
+    load_weights(classifier, weights_of(checkpoint["state_dict"], "classifier"), folder / "classifier.ckpt")
     return classifier, checkpoint["labels"]
 
 
-def load_network(folder: Path, stage: str) -> dict[str, torch.Tensor]:
-    """The weights of the codec's networks after a stage. Raises ArgumentError when `folder` has no checkpoint of it."""
-    return weights_of(read_checkpoint(folder, stage)["state_dict"], "network")
+def load_network(folder: Path, stage: str, recipe: AdaptiveRecipe) -> dict[str, torch.Tensor]:
+    """The weights of the codec's networks after a stage.
+
+    Raises ArgumentError when `folder` has no checkpoint of it, or one that does not fit the recipe.
+    """
+    weights = weights_of(read_checkpoint(folder, stage)["state_dict"], "network")
+    with torch.device("meta"):
+        network = AdaptiveNetwork(recipe.model)
+    need_fit(network, weights, folder / f"{stage}.ckpt")
+    return weights
 
 
 def load_adaptive(folder: Path, stage: str = "perception") -> TrainedAdaptive:
     """The model of a run folder after a stage, ready for export: batch norm folded, weights rounded.
 
     Stage `perception` holds what stage `semantics` had trained when it began; before it, the second decoder is the
-    first. Raises ArgumentError when a checkpoint is missing.
+    first. Raises ArgumentError when a checkpoint is missing or does not fit its recipe.
     """
     classifier, labels = load_classifier(folder)
     checkpoint = read_checkpoint(folder, stage)
     recipe = build_recipe(AdaptiveRecipe, checkpoint["recipe"], "the checkpoint's recipe")
     network, vivid = AdaptiveNetwork(recipe.model).eval(), Decoder(recipe.model).eval()
-    network.load_state_dict(weights_of(checkpoint["state_dict"], "network"))
+    source = folder / f"{stage}.ckpt"
+    load_weights(network, weights_of(checkpoint["state_dict"], "network"), source)
     own = weights_of(checkpoint["state_dict"], "vivid") if stage == "perception" else network.decoder.state_dict()
-    vivid.load_state_dict(own)
+    load_weights(vivid, own, source)
     fold_batch_norm(classifier)
     for part in (classifier, network, vivid):
         part.requires_grad_(False)

@@ -53,9 +53,10 @@ class AdaptiveSystem(System):
         section: SemanticsStage = getattr(recipe, stage)
         match = load_match(section.feature_network, folder, section.feature_reduce)
         if stage == "semantics":
-            start = load_network(folder, "distortion")
+            start = load_network(folder, "distortion", recipe)
             return Prepared(SemanticsSystem(recipe, start, match, minutes), patches, held_out)
-        return Prepared(PerceptionSystem(recipe, load_network(folder, "semantics"), match, minutes), patches, held_out)
+        start = load_network(folder, "semantics", recipe)
+        return Prepared(PerceptionSystem(recipe, start, match, minutes), patches, held_out)
 
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_adaptive(bundle, folder)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from semapix.training.batch_norm import fold_batch_norm
-from semapix.training.checkpoint import read_checkpoint, weights_of
+from semapix.training.checkpoint import load_weights, read_checkpoint, weights_of
 from semapix.training.deepsic.nets import FeatureExtraction, Reconstruction, SemanticAnalysis
 from semapix.training.deepsic.quantiser import Quantiser
 from semapix.training.deepsic.recipe import DeepsicRecipe
@@ -60,7 +60,7 @@ def load_stage(folder: Path, stage: str) -> TrainedDeepsic:
     recipe = build_recipe(DeepsicRecipe, checkpoint["recipe"], "the checkpoint's recipe")
     trained = new_deepsic(recipe, checkpoint["labels"])
     for name in ("features", "reconstruction", "semantics", "quantiser"):
-        getattr(trained, name).load_state_dict(weights_of(checkpoint["state_dict"], name))
+        load_weights(getattr(trained, name), weights_of(checkpoint["state_dict"], name), folder / f"{stage}.ckpt")
     return trained
 
 

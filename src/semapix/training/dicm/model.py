@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from semapix.training.batch_norm import fold_batch_norm
-from semapix.training.checkpoint import read_checkpoint, weights_of
+from semapix.training.checkpoint import load_weights, read_checkpoint, weights_of
 from semapix.training.dicm.nets.backbone import Head, Tail
 from semapix.training.dicm.nets.compression import CompressionNetwork
 from semapix.training.dicm.nets.eliminator import Eliminator
@@ -94,7 +94,8 @@ def load_stage(
     trained = new_dicm(recipe, labels or checkpoint["labels"])
     prefix = "query." if stage == "selfsupervised" else ""
     for name in _STAGE_PARTS[stage]:
-        getattr(trained, name).load_state_dict(weights_of(checkpoint["state_dict"], f"{prefix}{name}"))
+        weights = weights_of(checkpoint["state_dict"], f"{prefix}{name}")
+        load_weights(getattr(trained, name), weights, folder / f"{stage}.ckpt")
     return trained
 
 

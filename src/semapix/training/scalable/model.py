@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from semapix.training.batch_norm import fold_batch_norm
-from semapix.training.checkpoint import read_checkpoint, weights_of
+from semapix.training.checkpoint import load_weights, read_checkpoint, weights_of
 from semapix.training.rounding import round_weights
 from semapix.training.scalable.lfrnet import SemanticTransform
 from semapix.training.scalable.nets.layered import LayeredCompression
@@ -73,7 +73,7 @@ def load_transform(folder: Path) -> SemanticTransform:
     transform = new_scalable(
         build_recipe(ScalableRecipe, checkpoint["recipe"], "the checkpoint's recipe"), checkpoint["labels"]
     ).transform
-    transform.load_state_dict(weights_of(checkpoint["state_dict"], "transform"))
+    load_weights(transform, weights_of(checkpoint["state_dict"], "transform"), folder / "lfrnet.ckpt")
     fold_batch_norm(transform)
     round_weights(transform)
     return transform
@@ -95,9 +95,13 @@ def load_scalable(folder: Path) -> TrainedScalable:
     )
     trained = new_scalable(_with_outer(recipe, of_outer), labels)
     # The transform that the layers were trained on, even if stage `lfrnet` has gone on since.
-    fold_batch_norm(trained.transform).load_state_dict(weights_of(checkpoint["state_dict"], "transform"))
-    trained.compression.load_state_dict(weights_of(checkpoint["state_dict"], "compression"))
-    trained.outer.load_state_dict(weights_of(outer["state_dict"], "unit"))
+    fold_batch_norm(trained.transform)
+    for part, state, name, stage in (
+        (trained.transform, checkpoint, "transform", "lcnet"),
+        (trained.compression, checkpoint, "compression", "lcnet"),
+        (trained.outer, outer, "unit", "outer"),
+    ):
+        load_weights(part, weights_of(state["state_dict"], name), folder / f"{stage}.ckpt")
     for part in (trained.transform, trained.compression, trained.outer):
         part.requires_grad_(False)
         round_weights(part)
