@@ -46,8 +46,6 @@ class AdaptiveModel:
     """Side of its kernels."""
     groups: list[int]
     """Channels of the latent, in the groups that are coded one after the other."""
-    detail: int
-    """So many of the last of them are projections of blocks of 16x16 pixels too, for what the features leave out."""
     features: int
     """Channels of the entropy model's state."""
     hyper_latents: int
@@ -70,6 +68,8 @@ class AdaptiveModel:
     """t1 of the paper: weight of a squared error (0 to 255) where the quality map is 0."""
     lambda_high: float
     """t1 exp(t2): the same where it is 1."""
+    detail: int = 0
+    """So many of the last latents are projections of blocks of 16x16 pixels too, for what the features leave out."""
 
     def __post_init__(self) -> None:
         """Raises ArgumentError for sizes that do not fit each other."""

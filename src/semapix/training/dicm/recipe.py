@@ -175,8 +175,6 @@ class SelfSupervisedStage:
     temperature: float
     projection: int
     """Numbers that a view is projected to."""
-    label_weight: float
-    """Of the cross-entropy of the pictures' own labels beside the contrast; 0 for none, as in the paper."""
     key_parts: int
     """Keys are made in so many shuffled parts of a batch: batch norm must not tell which pictures are a pair."""
     rate_target: float
@@ -197,6 +195,8 @@ class SelfSupervisedStage:
     """Of the Beta distribution of centres: below 1, the edges of the box are likelier than its middle."""
     validate_every: int
     seed: int
+    label_weight: float = 0.0
+    """Of the cross-entropy of the pictures' own labels beside the contrast; 0 for none, as in the paper."""
 
 
 @dataclass(frozen=True)
