@@ -7,7 +7,7 @@ from semapix.codecs._importance import (
     BLOCK,
     blend,
     block_means,
-    centred,
+    centre_weighted,
     complexity,
     interpolate,
     otsu_threshold,
@@ -52,20 +52,20 @@ def test_a_picture_of_one_colour_has_no_complexity():
 
 
 def test_the_middle_is_likelier():
-    flat = centred(np.full((5, 9), 0.3, np.float32))
+    flat = centre_weighted(np.full((5, 9), 0.3, np.float32))
     assert flat.dtype == np.float32
     assert flat.max() == flat[2, 4] == 1
     assert flat.min() == flat[0, 0] == flat[4, 8] == 0
     assert np.allclose(flat, flat[::-1, ::-1])
     semantic = np.zeros((5, 9), np.float32)
     semantic[2, 6] = 1
-    found = centred(semantic)
+    found = centre_weighted(semantic)
     # (1/2 + s) exp(-2 r^2), before it is scaled: 1.5 exp(-2 (4/9)^2) at the evidence, 0.5 in the middle.
     raw = {(2, 6): 1.5 * np.exp(-2 * (4 / 9) ** 2), (2, 4): 0.5, (0, 0): 0.5 * np.exp(-2 * (0.8**2 + (8 / 9) ** 2))}
     assert found.argmax() == 2 * 9 + 6
     expected = (raw[2, 4] - raw[0, 0]) / (raw[2, 6] - raw[0, 0])
     assert found[2, 4] == pytest.approx(expected, rel=1e-5)
-    assert centred(np.ones((1, 1), np.float32)).tolist() == [[0.0]]
+    assert centre_weighted(np.ones((1, 1), np.float32)).tolist() == [[0.0]]
 
 
 def slow_otsu(values):

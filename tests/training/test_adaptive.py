@@ -17,9 +17,10 @@ from semapix.training.adaptive.distortion import DistortionSystem
 from semapix.training.adaptive.maps import KINDS, random_map, random_maps
 from semapix.training.adaptive.matching import FeatureMatch, load_match
 from semapix.training.adaptive.nets.classifier import FAMILIES, Classifier
-from semapix.training.adaptive.nets.codec import AdaptiveNetwork
+from semapix.training.adaptive.nets.codec import AdaptiveNetwork, Decoder
 from semapix.training.adaptive.nets.transform import Gdn
 from semapix.training.adaptive.nets.vgg import Vgg16
+from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.adaptive.scenes import ScenePatches, load_scenes
 from semapix.training.adaptive.system import AdaptiveSystem
 from semapix.training.budget import clip_gradients
@@ -28,6 +29,8 @@ from semapix.training.export import export
 from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
 from semapix.training.rounding import round_weights
+from semapix.training.run import train
+from semapix.training.sections import build_recipe
 from tests.pictures import picture
 
 RECIPE = load_recipe("adaptive-tiny")
@@ -166,45 +169,110 @@ def test_the_linear_path_starts_with_what_features_leave_out():
     assert whole < 0.5 * without
 
 
+def grown_from(old, patches, recipe=RECIPE):
+    system = DistortionSystem(recipe)
+    state = {f"network.{key}": value for key, value in old.state_dict().items()}
+    system.take_weights({"state_dict": state}, [(patches, None)])
+    return system
+
+
+def used_codec(model):
+    """A codec whose weights are nowhere zero."""
+    torch.manual_seed(0)
+    network = AdaptiveNetwork(model).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.05) if not parameter.any() else None
+    return network
+
+
 @torch.no_grad()
 def test_a_smaller_codec_grows():
-    torch.manual_seed(0)
-    fewer = dataclasses.replace(RECIPE.model, detail=0, blocks=[1, 0, 1])
-    old, patches = AdaptiveNetwork(fewer).eval(), patches_of(24)
-    for parameter in old.parameters():
-        if not parameter.any() and parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.02)
-    count = RECIPE.model.detail  # latents that carry nothing, as where features are fewer than latents
-    for weight in (
-        old.encoder.out.weight[-count:],
-        old.encoder.out.bias[-count:],
-        old.decoder.enter.weight[:, -count:],
-    ):
-        weight.zero_()
-    old.hyper_encoder[0].weight[:, -count:] = 0
-    old.coder.forget(count)
-    pictures = normalise(patches.float())
-    before = unrounded(old, pictures)
-
-    system = DistortionSystem(RECIPE)
-    system.take_weights({"state_dict": {f"network.{k}": v for k, v in old.state_dict().items()}}, [(patches, None)])
+    count, patches = RECIPE.model.detail, patches_of(24)
+    old = used_codec(dataclasses.replace(RECIPE.model, detail=0, blocks=[1, 0, 1]))
+    system = grown_from(old, patches)
     grown = system.network.eval()
-    after = unrounded(grown, pictures)
-    assert (after - pictures).square().mean() < 0.7 * (before - pictures).square().mean()
+    for weight in (grown.encoder.out.weight, grown.encoder.out.bias, grown.decoder.enter.weight.transpose(0, 1)):
+        assert not weight[-count:].any()
+        assert weight[:-count].all()
+    assert not grown.hyper_encoder[0].weight[:, -count:].any()
+    lambdas = system.weights(torch.linspace(0, 1, 9))
+    steps = (18 / (math.log(2) * lambdas)).sqrt() / 64
+    assert torch.allclose(grown.decoder.inverse_gain[:, -count:], steps.log()[:, None].expand(-1, count))
+    assert torch.equal(grown.encoder.gain[:, -count:], -grown.decoder.inverse_gain[:, -count:])
+    before, after = old.state_dict(), grown.state_dict()
+    same = [key for key in before if torch.equal(before[key], after[key])]
+    changed = {"encoder.out.weight", "encoder.out.bias", "encoder.gain", "decoder.inverse_gain", "decoder.enter.weight"}
+    changed |= {"hyper_encoder.0.weight", *(f"coder.groups.1.{part}.0.weight" for part in ("context", "update"))}
+    changed |= {f"coder.groups.1.{part}.1.{kind}" for part in ("first", "second") for kind in ("weight", "bias")}
+    assert set(before) - set(same) == changed
+
+    pictures = normalise(patches.float())
+    error = (unrounded(grown, pictures) - pictures).square().mean()
     grown.encoder.detail.weight.zero_()
-    assert torch.allclose(unrounded(grown, pictures), before, atol=1e-4)
-
-    again = DistortionSystem(RECIPE)
-    again.take_weights({"state_dict": {f"network.{k}": v for k, v in grown.state_dict().items()}}, [(patches, None)])
-    assert all(torch.equal(v, again.network.state_dict()[k]) for k, v in grown.state_dict().items())
+    assert error < 0.7 * (unrounded(grown, pictures) - pictures).square().mean()
 
 
-def test_a_larger_codec_does_not_shrink():
+@torch.no_grad()
+def test_a_codec_of_the_same_size_is_taken_as_it_is():
+    old = used_codec(RECIPE.model)
+    grown = grown_from(old, patches_of(1)).network.state_dict()
+    assert all(torch.equal(value, grown[key]) for key, value in old.state_dict().items())
+
+
+@torch.no_grad()
+def test_nothing_follows_of_forgotten_latents():
+    torch.manual_seed(0)
+    coder = AdaptiveNetwork(RECIPE.model).eval().coder
+    for parameter in coder.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    coder.forget(3)
+    latent, hyper = torch.randn(1, 12, 4, 4) * 4, torch.zeros(1, 4, 1, 1)
+    other = latent.clone()
+    other[:, -3:] += 5
+    (first, _, state), (second, _, again) = (coder(x, hyper, torch.zeros(1, dtype=torch.long)) for x in (latent, other))
+    assert torch.equal(state, again)
+    assert torch.equal(first[:, :-3], second[:, :-3])
+    assert torch.equal(first[:, -3:], torch.round(latent[:, -3:]))  # around a mean of zero
+    for network in (coder.groups[-1].first, coder.groups[-1].second):
+        assert (network(torch.rand(1, network[0].in_channels, 2, 2))[:, -3:] * 8 == 8).all()
+
+
+def test_what_cannot_grow_is_refused():
     larger = AdaptiveNetwork(dataclasses.replace(RECIPE.model, blocks=[1, 2, 1]))
-    state = {f"network.{key}": value for key, value in larger.state_dict().items()}
     text = r"encoder.blocks.1.1.first.weight of the model to start from has no place in the codec; it can only grow"
     with pytest.raises(ArgumentError, match=text):
-        DistortionSystem(RECIPE).take_weights({"state_dict": state}, [(patches_of(1), None)])
+        grown_from(larger, patches_of(1))
+    recipe = dataclasses.replace(RECIPE, model=dataclasses.replace(RECIPE.model, gdn=True))
+    text = r"encoder.norms.0.gamma.weight is not in the model to start from; only blocks and a linear path can be new"
+    with pytest.raises(ArgumentError, match=text):
+        grown_from(AdaptiveNetwork(RECIPE.model), patches_of(1), recipe)
+
+
+def test_later_stages_go_on_from_a_bundle(tiny_bundles, training_data, tmp_path):
+    bundle = Bundle(tiny_bundles["adaptive"])
+    recipe = dataclasses.replace(RECIPE, model=dataclasses.replace(RECIPE.model, blocks=[1, 2, 1]))
+    for stage in ("distortion", "semantics", "perception"):  # the first one grows
+        train(recipe, stage, training_data, tmp_path / "run", steps=1, start=bundle)
+    export(tmp_path / "run", tmp_path / "larger.spxm", training_data)
+    larger = Bundle(tmp_path / "larger.spxm")
+    assert larger.manifest["recipe"]["model"]["blocks"] == [1, 2, 1]
+    assert np.asarray(semapix.encode(picture(80, 60), model=larger).image(decoder="vivid")).shape == (60, 80, 3)
+
+
+def test_a_second_decoder_that_shared_less_starts_as_the_first(tiny_bundles, tmp_path, monkeypatch):
+    bundle = Bundle(tiny_bundles["adaptive"])
+    whole = Decoder.tail_names.fget
+    monkeypatch.setattr(Decoder, "tail_names", property(lambda self: whole(self)[:-1]))  # as if `out` were shared
+    AdaptiveSystem().restore(bundle, tmp_path / "run")
+    state = read_checkpoint(tmp_path / "run", "perception")["state_dict"]
+    vivid, faithful = weights_of(state, "vivid"), weights_of(state, "network.decoder")
+    assert all(torch.equal(value, faithful[key]) for key, value in vivid.items())
+
+
+def test_recipes_of_before_have_no_detail():
+    values = dataclasses.asdict(RECIPE)
+    del values["model"]["detail"]
+    assert build_recipe(AdaptiveRecipe, values, "before").model.detail == 0
 
 
 def test_a_bundle_goes_back_to_checkpoints_that_give_the_same_pictures(tiny_bundles, training_data, tmp_path):

@@ -22,12 +22,14 @@ from semapix.training.dicm.nets.compression import CompressionNetwork
 from semapix.training.dicm.nets.eliminator import Eliminator, FactorisedDensity
 from semapix.training.dicm.nets.heads import Detector
 from semapix.training.dicm.precision_at_half import precision_at_half
+from semapix.training.dicm.recipe import DicmRecipe
 from semapix.training.dicm.selfsupervised import SelfSupervisedSystem
 from semapix.training.dicm.tasking import TasksSystem
 from semapix.training.export import export
 from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
 from semapix.training.run import train
+from semapix.training.sections import build_recipe
 from tests.pictures import picture
 
 RECIPE = load_recipe("dicm-tiny")
@@ -249,6 +251,15 @@ def test_the_rate_is_steered_to_what_the_recipe_says():
     assert weights[2] == 0.0
 
 
+def test_recipes_of_before_want_no_labels():
+    values = dataclasses.asdict(RECIPE)
+    for key in ("label_weight", "label_smoothing"):
+        del values["selfsupervised"][key]
+    assert build_recipe(DicmRecipe, values, "before").selfsupervised.label_weight == 0
+    with pytest.raises(ArgumentError, match=r"label_weight \(=-1.0\) must be 0, for no labels, or more"):
+        dataclasses.replace(RECIPE.selfsupervised, label_weight=-1.0)
+
+
 @pytest.mark.parametrize("weight", [0.0, 2.0])
 def test_labels_count_as_much_as_the_recipe_says(weight):
     pictures = torch.randint(0, 255, (8, 3, 16, 16), dtype=torch.uint8)
@@ -267,7 +278,7 @@ def test_labels_count_as_much_as_the_recipe_says(weight):
         system._remember(torch.nn.functional.normalize(torch.ones(len(system.queue), system.queue.shape[1]), dim=1))
         torch.manual_seed(1)
         losses.append(system.training_step((pictures, torch.arange(8)), 0).item())
-        assert ("named" in figures) == (factor > 0)
+        assert ("label_top1" in figures) == (factor > 0)
     assert losses[1] - losses[0] == pytest.approx(weight * np.log(4), abs=1e-4)  # four classes, none of them likelier
 
 

@@ -83,7 +83,7 @@ def test_run_folders_of_other_networks_are_refused(lost, run_folder, training_da
         ("unit.", lambda: train(RECIPE, "outer", training_data, run_folder, steps=9)),
         ("", lambda: load_scalable(run_folder)),
     ):
-        text = rf"outer.ckpt has other networks than its recipe makes now \({start}{difference}\); go on from a bundle"
+        text = rf"outer.ckpt does not fit the networks of the recipe \({start}{difference}\); go on from a bundle"
         with pytest.raises(ArgumentError, match=text):
             action()
     assert read_checkpoint(run_folder, "outer")["global_step"] == 2  # as it was

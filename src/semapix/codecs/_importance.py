@@ -15,7 +15,7 @@ __all__ = [
     "STRATEGIES",
     "blend",
     "block_means",
-    "centred",
+    "centre_weighted",
     "complexity",
     "interpolate",
     "otsu_threshold",
@@ -31,7 +31,10 @@ STRATEGIES = ("blended", "semantic", "complexity", "simplicity", "uniform")
 
 _STRIP = 16 * BLOCK  # rows that are looked at together; bounds the memory
 _BINS = 256
-_FALL, _ANYWAY = 2.0, 0.5  # of the likelihood of a place, and what every place weighs; chosen on training pictures
+_CENTRE_FALLOFF, _LEAST_EVIDENCE = (
+    2.0,
+    0.5,
+)  # of the likelihood of a place, and what every place weighs; chosen on training pictures
 
 Map = NDArray[np.float32]
 
@@ -91,7 +94,7 @@ def interpolate(values: Map, axis: int, positions: NDArray[np.float64]) -> Map:
     return before * (1 - share) + behind * share
 
 
-def centred(semantic: Map) -> Map:
+def centre_weighted(semantic: Map) -> Map:
     """Semantic importance where it is likely: subjects of photographs lie near the middle; 0 to 1.
 
     (1/2 + s) exp(-2 r^2), r^2 the squared distance from the middle with half of each side as its unit. Not of the
@@ -99,8 +102,8 @@ def centred(semantic: Map) -> Map:
     See Tatler, "The central fixation bias in scene viewing" (Journal of Vision, 2007).
     """
     y, x = ((np.arange(count) + 0.5) / count * 2 - 1 for count in semantic.shape)
-    likely = np.exp(-_FALL * np.add.outer(y**2, x**2)).astype(np.float32)
-    return unit_range((_ANYWAY + semantic) * likely)
+    likely = np.exp(-_CENTRE_FALLOFF * np.add.outer(y**2, x**2)).astype(np.float32)
+    return unit_range((_LEAST_EVIDENCE + semantic) * likely)
 
 
 def otsu_threshold(values: Map) -> float:

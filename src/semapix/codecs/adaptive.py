@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
-from semapix.codecs._importance import STRATEGIES, blend, centred, complexity, resample, unit_range
+from semapix.codecs._importance import STRATEGIES, blend, centre_weighted, complexity, resample, unit_range
 from semapix.codecs._labels import LabelLayer
 from semapix.codecs._pixels import normalise
 from semapix.codecs._quality_map import map_symbols, quality_map, spread_map
@@ -172,7 +172,7 @@ class Adaptive(Codec):
     def _semantic(self, pixels: Pixels, rows: int, columns: int) -> Array:
         """What speaks for the most probable classes at each block: their evidence, weighted by their probability.
 
-        And by the place, see `centred`.
+        And by the place, see `centre_weighted`.
         """
         height, width = pixels.shape[:2]
         scale = self._look_side / max(1, min(height, width))
@@ -182,7 +182,7 @@ class Adaptive(Codec):
         shares = probabilities(evidence.mean(axis=(1, 2)), 1.0)
         seen = np.argsort(-shares)[:_SEEN]
         found = np.tensordot(shares[seen].astype(np.float32), np.maximum(evidence[seen], 0), 1)
-        return centred(unit_range(resample(unit_range(found), rows, columns)))
+        return centre_weighted(unit_range(resample(unit_range(found), rows, columns)))
 
     def _evidence(self, pixels: Pixels, size: tuple[int, int]) -> Array:
         """What speaks for each class at each position of the picture resampled to a size (width, height), (K, h, w)."""

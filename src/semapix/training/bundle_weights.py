@@ -17,8 +17,11 @@ from semapix.training.rounding import EIGHT_BITS, HALF, SCALE
 __all__ = ["set_integers", "set_parameters"]
 
 
-def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
-    """Give a module the weights of graph `name`. Raises ArgumentError when they differ in shape or in all names."""
+def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> set[str]:
+    """Give a module the weights of graph `name`, and return their names in it.
+
+    Raises ArgumentError when they differ in shape or in all names.
+    """
     graph = onnx.load_model_from_string(bundle.graph(name)).graph
     stored = {entry.name.removesuffix(HALF): numpy_helper.to_array(entry) for entry in graph.initializer}
     for key in [key for key in stored if key.endswith(EIGHT_BITS)]:
@@ -39,6 +42,7 @@ def set_parameters(bundle: Bundle, name: str, module: nn.Module) -> None:
                 f"{tuple(parameters[key].shape)}"
             )
         parameters[key].data = torch.from_numpy(values.astype(np.float32))
+    return set(parameters) & set(stored)
 
 
 def set_integers(coder: LatentCoder, bundle: Bundle, group: str) -> None:

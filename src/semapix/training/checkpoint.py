@@ -48,6 +48,6 @@ def need_fit(network: nn.Module, weights: Mapping[str, Tensor], source: Path, un
     for key in [*shapes, *saved]:
         if shapes.get(key) != saved.get(key):
             raise ArgumentError(
-                f"{source} has other networks than its recipe makes now ({key}: {saved.get(key, 'none')}, wanted "
+                f"{source} does not fit the networks of the recipe ({key}: {saved.get(key, 'none')}, wanted "
                 f"{shapes.get(key, 'none')}); go on from a bundle (--from) in another folder, or train from the start"
             )

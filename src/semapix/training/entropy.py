@@ -34,7 +34,7 @@ from semapix.training.counted_density import CountedDensity
 __all__ = ["FixedConv", "FixedNetwork", "LatentCoder", "Rates", "round_through"]
 
 
-_MEDIUM, _SMALL = 3.0, 1.0  # eighths of a table level: 24 and 8, standard deviations near 2.1 and 0.3
+_START, _FORGOTTEN = 3.0, 1.0  # in units of eight table levels: 24 and 8, standard deviations of 1.24 and 0.25
 
 
 def round_through(x: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class _Group(nn.Module):
             assert last.bias is not None
             nn.init.normal_(last.weight, std=0.01)
             nn.init.zeros_(last.bias)
-            last.bias.data[latents:] = _MEDIUM
+            last.bias.data[latents:] = _START
 
     def export(self) -> LatentGroup:
         return LatentGroup(self.first.export(), self.context.export(), self.second.export(), self.update.export())
@@ -231,7 +231,7 @@ class LatentCoder(nn.Module):
         for reader in (group.context[0], group.update[0]):
             reader.weight[:, kept:] = 0
         for writer in (group.first[-1], group.second[-1]):
-            means_and_levels = zip(writer.weight.chunk(2), writer.bias.chunk(2), (0.0, _SMALL), strict=True)
+            means_and_levels = zip(writer.weight.chunk(2), writer.bias.chunk(2), (0.0, _FORGOTTEN), strict=True)
             for weight, bias, start in means_and_levels:
                 weight[kept:] = 0
                 bias[kept:] = start

@@ -93,8 +93,8 @@ def _take_weights(system: BudgetedStage, state: dict[str, Any], training: Iterab
     except RuntimeError as error:  # how PyTorch says that a shape differs
         raise ArgumentError(
             f"recipe {system.recipe.name} has other networks than the model to start from "
-            f"({' '.join(str(error).split())}); what can grow are the transform and the outer unit of scalable, and "
-            "blocks of adaptive; all else must keep its sizes"
+            f"({' '.join(str(error).split())}); what can grow are the transform and the outer unit of scalable, blocks "
+            "and the linear path of adaptive; all else must keep its sizes"
         ) from None
 
 

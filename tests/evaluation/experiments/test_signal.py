@@ -9,7 +9,7 @@ from semapix.errors import ArgumentError
 from semapix.evaluation.bjontegaard import Curve, bd_rate
 from semapix.evaluation.experiments import signal
 from semapix.evaluation.experiments.signal import SignalProtocol, measure_signal
-from semapix.evaluation.metrics import psnr
+from semapix.evaluation.metrics import find_metrics, psnr
 from semapix.evaluation.protocol import load_protocol
 from semapix.evaluation.published import Published
 from semapix.imaging import load
@@ -63,10 +63,28 @@ def test_curves_of_single_pictures_are_compared(run, photos):
 
     pictures = [f"{number}.png" for number in range(3)]
     own = [bd_rate(curve("webp", picture), curve("jpeg", picture)).percent for picture in pictures]
-    assert webp["own"] == pytest.approx(own)
+    assert webp["own"] == pytest.approx(dict(zip(pictures, own, strict=True)))
     table = findings.tables["BD-rate against JPEG, psnr"]
-    assert table[0][3] == "mean of pictures' own"
+    assert table[0][3] == "mean of pictures' own, %"
     assert next(row for row in table if row[0] == "WebP")[3] == f"{sum(own) / 3:+.1f} of 3"
+
+
+def test_pictures_whose_curves_do_not_overlap_have_no_figure_of_their_own():
+    (metric,) = find_metrics(["psnr"], None)
+
+    def rows(**qualities):
+        return [
+            [{"picture": p, "bytes": size, "pixels": 800, "psnr": quality + size} for p, quality in qualities.items()]
+            for size in (10, 12)
+        ]
+
+    found = signal._bd_rate(rows(a=10, b=20, c=17), rows(a=20, b=10, c=16), metric)
+    assert found.own.keys() == {"c"}
+    assert found.own["c"] < 0
+    assert found.own_mean == f"{found.own['c']:+.1f} of 1"
+    none = signal._bd_rate(rows(a=10, b=20), rows(a=20, b=10), metric)
+    assert none.of_means.percent == pytest.approx(0)
+    assert none.own_mean == "none"
 
 
 def test_measured_curves_stand_beside_published_ones(run, photos, monkeypatch):

@@ -61,19 +61,19 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Difference:
-    """A BD-rate of curves of means with its interval over pictures, and the BD-rates of `own` curves of pictures.
+    """A BD-rate of curves of means with its interval over pictures, and the percent of each picture's `own` curves.
 
     `own` leaves out pictures whose curves do not overlap, or do not rise.
     """
 
     of_means: BdRate
     interval: Interval
-    own: tuple[float, ...]
+    own: Mapping[str, float]
 
     @property
     def own_mean(self) -> str:
         """The mean of `own` with its sign, and of how many pictures it is."""
-        return f"{np.mean(self.own):+.1f} of {len(self.own)}" if self.own else "none"
+        return f"{np.mean(list(self.own.values())):+.1f} of {len(self.own)}" if self.own else "none"
 
 
 @dataclass(frozen=True)
@@ -237,15 +237,15 @@ def _bd_rate(test: list[list[Row]], reference: list[list[Row]], metric: Metric) 
         return bd_rate(*curves)
 
     count = arrays[0][0].shape[1]
-    whole, own = of(np.arange(count)), []
-    for picture in range(count):
+    whole, own = of(np.arange(count)), {}
+    for number, row in enumerate(test[0]):
         with suppress(ArgumentError):  # its curves do not overlap, or do not rise
-            own.append(of(np.array([picture])).percent)
+            own[row["picture"]] = of(np.array([number])).percent
     try:
         interval = bootstrap(count, lambda chosen: of(chosen).percent, _ROUNDS)
     except ArgumentError:  # one picture, or curves that overlap by chance alone
         interval = Interval(whole.percent, float("nan"), float("nan"))
-    return _Difference(whole, interval, tuple(own))
+    return _Difference(whole, interval, own)
 
 
 def _curve_table(curves: Mapping[str, Sequence[_Point]], metrics: Sequence[Metric]) -> list[list[str]]:
@@ -265,7 +265,7 @@ def _bd_tables(
     for metric in dict.fromkeys(key[0] for key in found):
         for reference in against:
             overlap = ("overlap, bpp", "of the reference", "quality")
-            rows = [["codec", "BD-rate, %", "95 % over pictures", "mean of pictures' own", *overlap]]
+            rows = [["codec", "BD-rate, %", "95 % over pictures", "mean of pictures' own, %", *overlap]]
             for (name, codec, other), result in found.items():
                 if (name, other) != (metric, reference):
                     continue

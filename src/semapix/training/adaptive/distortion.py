@@ -40,7 +40,7 @@ class DistortionSystem(SignalSystem):
 
     def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
         """Those of a smaller codec too, which grows."""
-        patches = torch.cat([batch for (batch, _), _ in zip(training, range(_GROWTH_BATCHES), strict=False)])
+        patches = torch.cat([batch for _, (batch, _) in zip(range(_GROWTH_BATCHES), training, strict=False)])
         grow_codec(weights_of(state["state_dict"], "network"), self.network, normalise(patches.float()), self._steps)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:

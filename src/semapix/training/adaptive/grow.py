@@ -11,6 +11,7 @@ from semapix.training.adaptive.nets.codec import STRIDE, AdaptiveNetwork
 __all__ = ["grow_codec"]
 
 _BATCH = 8
+_NEW = tuple(f"{side}.{part}." for side in ("encoder", "decoder") for part in ("blocks", "deep", "detail"))
 
 
 @torch.no_grad()
@@ -20,12 +21,15 @@ def grow_codec(old: dict[str, Tensor], network: AdaptiveNetwork, patches: Tensor
     Blocks that it lacks are identities from the start. A linear path takes the place of the last latents, those that
     the recipe counts as `detail`, and starts with what the older codec leaves out of `patches`, (N, 3, H, W) in the
     range of `normalise`; `steps`: quantiser step (Q,) of each quality for it. Raises ArgumentError when `old` has
-    weights that `network` has no place for, RuntimeError when a shape differs.
+    weights that `network` has no place for or lacks others than these, RuntimeError when a shape differs.
     """
     state = network.state_dict()
     for key in old:
         if key not in state:
             raise ArgumentError(f"{key} of the model to start from has no place in the codec; it can only grow")
+    for key in state:
+        if key not in old and not key.startswith(_NEW):
+            raise ArgumentError(f"{key} is not in the model to start from; only blocks and a linear path can be new")
     network.load_state_dict(state | old)
     encoder, decoder = network.encoder, network.decoder
     if encoder.detail is None or "encoder.detail.weight" in old:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
@@ -32,6 +33,9 @@ class MatchedSystem(SignalSystem):
         super().__init__(recipe, stage, minutes)
         self.network.load_state_dict(start)
         self.match = match
+
+    def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
+        """None: those of the stage before are here already, and a checkpoint from a bundle holds no others."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)

@@ -106,13 +106,13 @@ def adaptive_graphs(trained: TrainedAdaptive) -> dict[str, GraphPart]:
     picture, quality = torch.zeros(1, 3, 8 * STRIDE, 8 * STRIDE), torch.zeros(1, 1, 8, 8)
     latent, state = torch.zeros(1, model.latents, 8, 8), torch.zeros(1, model.features, 8, 8)
     with torch.no_grad():
-        behind_front = network.decoder.front(latent, state, quality)
+        front_outputs = network.decoder.front(latent, state, quality)
     side = model.classifier_side
     return {
         "encoder": GraphPart(network.encoder, (picture, quality, quality), True),
         "hyper": GraphPart(network.hyper_encoder, (latent,), True),
         "decoder": GraphPart(MethodModule(network.decoder, network.decoder.front), (latent, state, quality), True),
-        "faithful": GraphPart(MethodModule(network.decoder, network.decoder.tail), behind_front, True),
-        "vivid": GraphPart(MethodModule(trained.vivid, trained.vivid.tail), behind_front, True),
+        "faithful": GraphPart(MethodModule(network.decoder, network.decoder.tail), front_outputs, True),
+        "vivid": GraphPart(MethodModule(trained.vivid, trained.vivid.tail), front_outputs, True),
         "classifier": GraphPart(_Evidence(trained.classifier), (torch.zeros(1, 3, side, side),), True),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from semapix.training.adaptive.nets.codec import Coded, Decoder
 from semapix.training.adaptive.nets.discriminator import Discriminator
 from semapix.training.adaptive.recipe import AdaptiveRecipe, PerceptionStage
 from semapix.training.budget import clip_gradients
+from semapix.training.checkpoint import weights_of
 from semapix.training.normalise import normalise
 from semapix.training.rounding import round_weights, rounded_through
 
@@ -44,6 +46,12 @@ class PerceptionSystem(MatchedSystem):
         self.discriminator = Discriminator(recipe.model.latents, stage.discriminator_widths).to(
             memory_format=torch.channels_last
         )
+
+    def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
+        """The tail of the second decoder; the rest is what the stage before left."""
+        vivid, names = weights_of(state["state_dict"], "vivid"), self.vivid.tail_names
+        tail = {key: value for key, value in vivid.items() if key.startswith(names)}
+        self.vivid.load_state_dict(self.vivid.state_dict() | tail)
 
     def code(self, patches: Tensor, quality: Tensor) -> tuple[Tensor, Coded, Tensor]:
         pictures = normalise(patches.float()).contiguous(memory_format=torch.channels_last)

@@ -27,13 +27,14 @@ def restore_adaptive(bundle: Bundle, folder: Path) -> None:
     labels["parents"] = bundle.manifest["parents"]
     trained, folded = new_adaptive(recipe, labels), new_adaptive(recipe, labels)
     fold_batch_norm(folded.classifier)
-    for name, part in adaptive_graphs(folded).items():
-        set_parameters(bundle, name, part.module)
+    stored = {name: set_parameters(bundle, name, part.module) for name, part in adaptive_graphs(folded).items()}
     unfold_batch_norm(trained.classifier, folded.classifier)
     set_integers(folded.network.coder, bundle, "latent")
-    # The front is stored once, with the decoder `faithful`.
-    names = folded.vivid.tail_names
-    tail = {key: value for key, value in folded.vivid.state_dict().items() if key.startswith(names)}
+    # The front is stored once, with the decoder `faithful`. A tail that began earlier, in bundles from before, fits no
+    # front of now: there the second decoder starts as the first.
+    of_vivid = {key.removeprefix("owner.") for key in stored["vivid"]}
+    fits = all(key.startswith(folded.vivid.tail_names) for key in of_vivid)
+    tail = {key: value for key, value in folded.vivid.state_dict().items() if fits and key in of_vivid}
     vivid = {**folded.network.decoder.state_dict(), **tail}
 
     parts: dict[str, dict[str, dict[str, torch.Tensor]]] = {

@@ -161,7 +161,10 @@ class DicmData(RecipeData):
 
 @dataclass(frozen=True)
 class SelfSupervisedStage:
-    """Stage `selfsupervised`: head, redundancy elimination and tail, by momentum contrast with a rate constraint."""
+    """Stage `selfsupervised`: head, redundancy elimination and tail, by momentum contrast with a rate constraint.
+
+    Labels help where `label_weight` is not 0. Raises ArgumentError when it is below.
+    """
 
     minutes: float
     batch: int
@@ -197,6 +200,11 @@ class SelfSupervisedStage:
     seed: int
     label_weight: float = 0.0
     """Of the cross-entropy of the pictures' own labels beside the contrast; 0 for none, as in the paper."""
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.label_weight < 0:
+            raise ArgumentError(f"label_weight (={self.label_weight}) must be 0, for no labels, or more")
 
 
 @dataclass(frozen=True)

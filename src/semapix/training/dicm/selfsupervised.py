@@ -28,7 +28,6 @@ from semapix.training.normalise import normalise
 __all__ = ["SelfSupervisedSystem"]
 
 _BATCH = 256  # pictures whose heat maps are made at once
-_SMOOTHING = 0.1  # of labels
 _STEER = 0.01  # change of the logarithm of the rate's weight in a step, at twice the rate wanted
 
 
@@ -42,7 +41,8 @@ class SelfSupervisedSystem(BudgetedStage):
         self.stage, self.side = stage, recipe.model.glance_side
         self.query = Embedder(recipe.model, stage.projection).to(memory_format=torch.channels_last)
         self.key = copy.deepcopy(self.query).requires_grad_(False)
-        self._pictures, self._labels = pictures, labels
+        self._pictures = pictures
+        self.register_buffer("labels", labels, persistent=False)
         if stage.label_weight:
             self.classes = nn.Linear(recipe.model.widths[-1], int(labels.max()) + 1)
         self.register_buffer("queue", functional.normalize(torch.randn(stage.queue, stage.projection), dim=1))
@@ -120,15 +120,15 @@ class SelfSupervisedSystem(BudgetedStage):
             )
         loss = contrast + self.rate_weight * rate
         if stage.label_weight:
-            loss = loss + stage.label_weight * self._named(pooled, self._labels[numbers].to(self.device), batch_idx)
+            loss = loss + stage.label_weight * self._named(pooled, self.labels[numbers], batch_idx)
         return loss
 
     def _named(self, pooled: Tensor, labels: Tensor, batch_idx: int) -> Tensor:
         """Cross-entropy of labels (B,) and what a linear layer makes of pooled features (B, C)."""
         logits = self.classes(pooled).float()
         if batch_idx % 50 == 0:
-            self.note(named=(logits.argmax(1) == labels).float().mean())
-        return functional.cross_entropy(logits, labels, label_smoothing=_SMOOTHING)
+            self.note(label_top1=(logits.argmax(1) == labels).float().mean())
+        return functional.cross_entropy(logits, labels, label_smoothing=self.stage.label_smoothing)
 
     def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
         pictures, coarse, fine = batch

@@ -35,7 +35,7 @@ STRIDE = 16
 
 _HYPER_STRIDE = 4  # latent positions a hyper-latent position
 _STATE_SCALE = 0.25  # brings the state near the range of features
-_RIDGE = 1e-6  # as a share of the mean square of a pixel: what blocks that never vary would divide by
+_RIDGE = 1e-6  # as a share of the mean sum of squares: what pixels of blocks that never vary would divide by
 
 
 def _silent(layer: nn.Module) -> None:
@@ -86,7 +86,8 @@ class Encoder(nn.Module):
     """f_e: a picture and its quality map to the latent, scaled by the gains of the coded map.
 
     `forward`: picture (B, 3, H, W) in the range of `normalise`, H and W multiples of 16; map (B, 1, H/16, W/16) in
-    0..1; coded map (B, 1, H/16, W/16), see `spread_map`. Gives the latent (B, M, H/16, W/16).
+    0..1; coded map (B, 1, H/16, W/16), see `spread_map`. Gives the latent (B, M, H/16, W/16), whose last channels
+    have projections of blocks of pixels added, where the model has `detail`.
     """
 
     def __init__(self, model: AdaptiveModel) -> None:
@@ -177,7 +178,10 @@ class Decoder(nn.Module):
         return (*parts, f"blocks.{last + 1}.", "out.")
 
     def front(self, latent: Tensor, state: Tensor, coded: Tensor) -> tuple[Tensor, ...]:
-        """What `tail` takes: features and condition at the last resolution but one, and details at the last one."""
+        """What `tail` takes: features (B, C, h', w') and condition (B, P, h', w') at the last resolution but one.
+
+        And, where the model has them, details at the last one, (B, 3 stem^2, 16h/stem, 16w/stem).
+        """
         latent = latent * _gains(self.inverse_gain, coded)
         x = in_float32(self.enter, latent)
         condition = self.conditions.first(torch.cat([x, state * _STATE_SCALE, coded], dim=1))
@@ -197,7 +201,7 @@ class Decoder(nn.Module):
         return self.blocks[number + 1](x), condition
 
     def tail(self, x: Tensor, condition: Tensor, detail: Tensor | None = None) -> Tensor:
-        """The picture from what `front` gives: all that one decoder has and another may have otherwise."""
+        """The picture (B, 3, 16h, 16w) from what `front` gives: the part in which two decoders may differ."""
         x, _ = self._enlarge(len(self.changes) - 1, x, condition)
         x = self.out(x).float()
         if detail is not None:
@@ -315,6 +319,8 @@ class AdaptiveNetwork(nn.Module):
         _silent(decoder.enter)
         decoder.inverse_gain.copy_(steps.log()[:, None].expand_as(decoder.inverse_gain))
         encoder.gain.copy_(-decoder.inverse_gain)
+        if encoder.detail is None:
+            return
         x = x[:, :coded]
         for number, components in reversed(list(enumerate(bases))):  # back to the picture
             kept = components[: x.shape[1]]
@@ -338,7 +344,7 @@ class AdaptiveNetwork(nn.Module):
         components = principal_components(wanted, encoder.detail.out_channels)
         x, y = (part.permute(0, 2, 3, 1).reshape(-1, part.shape[1]).double() for part in (seen, wanted))
         moments = x.T @ x
-        ridge = _RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=x.dtype)
+        ridge = _RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=x.dtype, device=x.device)
         guess = torch.linalg.solve(moments + ridge, x.T @ (y @ components.double().T))
         encoder.detail.weight.copy_(guess.T.reshape(encoder.detail.weight.shape))
         decoder.detail.weight.copy_(components.reshape(decoder.detail.weight.shape))
