@@ -18,6 +18,14 @@ MBT2018_MEAN = Curve(
 )
 
 
+def test_points_that_a_cheaper_one_beats_are_left_out():
+    curve = Curve([0.4, 0.1, 0.2, 0.3, 0.5], [5.0, 2.0, 4.0, 4.0, 4.5]).rising
+    assert curve.points == [(0.1, 2.0), (0.2, 4.0), (0.4, 5.0)]
+    assert Curve([0.1, 0.2], [1.0, 2.0]).rising.points == [(0.1, 1.0), (0.2, 2.0)]
+    with pytest.raises(ArgumentError, match="a curve needs two points or more, not 1 rates and 1 qualities"):
+        _ = Curve([0.1, 0.2], [2.0, 1.0]).rising
+
+
 def test_published_curves():
     result = bd_rate(MBT2018_MEAN, VTM)
     assert result.percent == pytest.approx(21.278336, abs=1e-6)  # the package bjontegaard 1.3.0, method "pchip"

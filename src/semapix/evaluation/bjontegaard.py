@@ -52,6 +52,17 @@ class Curve:
         """Rate and quality of all points, by rising rate."""
         return [(float(rate), float(quality)) for rate, quality in zip(*self._sorted, strict=True)]
 
+    @property
+    def rising(self) -> Curve:
+        """The points that are better than every cheaper one: what a user would choose, of accuracies that scatter.
+
+        Raises ArgumentError when there is one alone.
+        """
+        rates, qualities = self._sorted
+        best = np.maximum.accumulate(qualities)
+        kept = np.append(True, qualities[1:] > best[:-1])
+        return Curve(rates[kept].tolist(), qualities[kept].tolist())
+
     @cached_property
     def log_rate(self) -> Pchip:
         """The natural logarithm of the rate as a function of quality.

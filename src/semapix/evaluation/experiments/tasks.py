@@ -130,6 +130,7 @@ def measure_tasks(dataset: Path, task: str | None, protocol: TasksProtocol, run:
                 "bpp": "bits of the file, headers included, per pixel; mean over pictures",
                 "payload": "the same without what the container adds; of our own files, all of it",
                 "intervals": f"bootstrap over pictures, paired, {_ROUNDS} rounds",
+                "BD-rate": "of the points of each curve that are better than all cheaper ones",
                 "ap50_any": "average precision at overlap 0.5 whatever the class; ar100_any: mean highest recall",
             },
             results={"points": points},
@@ -363,7 +364,7 @@ def _quality(test: Curve, reference: Curve) -> tuple[float, tuple[float, float]]
 
 
 def _rate(test: Curve, reference: Curve) -> tuple[float, tuple[float, float]]:
-    found = bd_rate(test, reference)
+    found = bd_rate(test.rising, reference.rising)
     return found.percent, found.qualities
 
 
