@@ -20,9 +20,10 @@ PASSES = 4
 _CLOSE = 0.004  # a file that leaves less of its budget is taken at once; all of these are logarithms of bytes
 _ENOUGH = 0.01  # and this one when thrift was tried
 _GOAL = 0.001  # so far below the budget files are aimed
+_LAST_GOAL = 0.005  # the last coding of a pass: to fit matters more than to fill
 _NEAR = 0.02  # what thrift brings to the budget at no loss to speak of
 _RISE = 1e-9  # typical rates may stand still; a size must have one mean
-_CODINGS = 3  # of what one pass made, with thrift
+_CODINGS = 4  # of what one pass made, with thrift
 _YIELD = 0.03  # of thrift 1; the first step supposes it, the others know
 _LEAST_THRIFT, _MOST_THRIFT = 0.2, 4.0
 
@@ -150,7 +151,8 @@ def _with_thrift(code: Coder[File], log_size: float, aim: float) -> dict[int, Fi
         if points[-1][1] <= aim:
             fitting[size] = file
         further = 2 * thrift
-        thrift = _where(aim - _GOAL, *_next_to(aim, points))
+        goal = _LAST_GOAL if len(points) == _CODINGS else _GOAL
+        thrift = _where(aim - goal, *_next_to(aim, points))
         if len({one <= aim for _, one in points}) == 1:  # a small file may not feel a small step
             thrift = max(thrift, further) if further > 0 else min(thrift, further)
     return fitting
