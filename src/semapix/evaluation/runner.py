@@ -84,15 +84,17 @@ def run_jobs(
     journal.parent.mkdir(parents=True, exist_ok=True)
     done = _read(journal, {job.key for job in jobs})
     missing = [job for job in jobs if job.key not in done]
-    failures = []
+    failed: dict[str, str] = {}
     with journal.open("a", encoding="utf-8") as file:
         for job, rows in _work_off(missing, work, processes, title, len(jobs) - len(missing)):
             if isinstance(rows, str):
-                failures.append(Failure(job.name, rows))
+                failed[job.key] = rows
                 continue
             done[job.key] = rows
             file.write(json.dumps({"key": job.key, "job": job.name, "rows": rows}) + "\n")
             file.flush()
+    # In the order of the jobs, whichever was done first.
+    failures = [Failure(job.name, failed[job.key]) for job in jobs if job.key in failed]
     return Outcome([row for job in jobs for row in done.get(job.key, [])], failures)
 
 
