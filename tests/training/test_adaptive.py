@@ -181,7 +181,8 @@ def used_codec(model):
     torch.manual_seed(0)
     network = AdaptiveNetwork(model).eval()
     for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.05) if not parameter.any() else None
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.05)
     return network
 
 

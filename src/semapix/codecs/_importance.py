@@ -31,10 +31,8 @@ STRATEGIES = ("blended", "semantic", "complexity", "simplicity", "uniform")
 
 _STRIP = 16 * BLOCK  # rows that are looked at together; bounds the memory
 _BINS = 256
-_CENTRE_FALLOFF, _LEAST_EVIDENCE = (
-    2.0,
-    0.5,
-)  # of the likelihood of a place, and what every place weighs; chosen on training pictures
+# Of the likelihood of a place, and what every place weighs: chosen on training pictures.
+_CENTRE_FALLOFF, _LEAST_EVIDENCE = 2.0, 0.5
 
 Map = NDArray[np.float32]
 

@@ -3,8 +3,7 @@
 Loss: InfoNCE of MoCo v2 plus the weighted rate of the redundancy elimination's bottleneck. The weight is steered until
 the rate is what the recipe says: the paper's module adjusts its rate dynamically.
 
-Contrast alone wants days. A recipe may add what the pictures' own labels say, beside the contrast or, where minutes are
-few, ahead of it.
+Contrast alone wants days. Where minutes are few, a recipe may add the cross-entropy of the pictures' own labels.
 """
 
 from __future__ import annotations
