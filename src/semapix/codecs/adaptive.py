@@ -170,10 +170,10 @@ class Adaptive(Codec):
         return (1 - busy) if strategy == "simplicity" else blend(self._semantic(pixels, rows, columns), busy)
 
     def _semantic(self, pixels: Pixels, rows: int, columns: int) -> Array:
-        """What speaks for the most probable classes at each block: their evidence, weighted by their probability.
+        return centre_weighted(self.evidence(pixels, rows, columns))
 
-        And by the place, see `centre_weighted`.
-        """
+    def evidence(self, pixels: Pixels, rows: int, columns: int) -> Array:
+        """What speaks for the most probable classes at each block, weighted by their probability; float32, 0 to 1."""
         height, width = pixels.shape[:2]
         scale = self._look_side / max(1, min(height, width))
         longest = 4 * self._look_side  # thinner pictures are squeezed
@@ -182,7 +182,7 @@ class Adaptive(Codec):
         shares = probabilities(evidence.mean(axis=(1, 2)), 1.0)
         seen = np.argsort(-shares)[:_SEEN]
         found = np.tensordot(shares[seen].astype(np.float32), np.maximum(evidence[seen], 0), 1)
-        return centre_weighted(unit_range(resample(unit_range(found), rows, columns)))
+        return unit_range(resample(unit_range(found), rows, columns))
 
     def _evidence(self, pixels: Pixels, size: tuple[int, int]) -> Array:
         """What speaks for each class at each position of the picture resampled to a size (width, height), (K, h, w)."""
