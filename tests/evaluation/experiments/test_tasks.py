@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from semapix.errors import ArgumentError
 from semapix.evaluation.experiments._run import Run
 from semapix.evaluation.experiments.tasks import TasksProtocol, measure_tasks
 from semapix.evaluation.protocol import load_protocol
+from semapix.training.dicm.export import export_dicm
+from semapix.training.dicm.model import load_dicm
 from tests.evaluation.experiments.conftest import png
 
 
@@ -77,6 +80,24 @@ def test_labels_are_told_from_the_first_layer(run, objects):
     assert findings.plots["curves.png"]() is not None
 
 
+def renamed(run, folder, labels=None):
+    """The same model under another name, and maybe with other labels."""
+    trained = load_dicm(Path(run.model).parent)
+    labels = trained.labels if labels is None else {**trained.labels, "fine": labels}
+    export_dicm(replace(trained, labels=labels), folder / "other.spxm")
+    return folder / "other.spxm"
+
+
+def test_each_model_reads_its_own_streams(run, objects, tmp_path):
+    other = renamed(run, tmp_path)
+    chosen = replace(protocol(), codecs=[str(other), "dicm"], settings={"dicm": [1, 9], str(other): [1, 9]})
+    findings = measure_tasks(objects, None, chosen, replace(run, limit=6))
+    points = findings.record.results["points"]
+    names = [point["of"] for point in points if point["setting"] == 9]
+    assert sorted(names) == ["Semapix dicm", "Semapix other"]
+    assert {bundle.name for bundle in findings.record.bundles} == {"dicm", "other"}
+
+
 def test_refusals(run, scenes, objects, photos, tiny_bundle, tmp_path):
     with pytest.raises(ArgumentError, match=r"has no instances_test.json, which task 'detect' is held to"):
         measure_tasks(objects, "detect", protocol(), run)
@@ -84,6 +105,7 @@ def test_refusals(run, scenes, objects, photos, tiny_bundle, tmp_path):
         measure_tasks(photos, None, protocol(), run)
     with pytest.raises(ArgumentError, match="no task is called 'mood'"):
         measure_tasks(scenes, "mood", protocol(), run)
-    stranger = replace(protocol(), model="scalable", codecs=[str(run.model)], settings={})
-    with pytest.raises(ArgumentError, match="codec dicm holds no pixels that model tiny could read; leave it out"):
-        measure_tasks(objects, None, stranger, replace(run, model=str(tiny_bundle)))
+    with pytest.raises(
+        ArgumentError, match="codec other holds no pixels, and has other labels of 'fine'; leave it out"
+    ):
+        measure_tasks(objects, None, replace(protocol(), codecs=[str(renamed(run, tmp_path, ["a"]))]), run)

@@ -56,9 +56,8 @@ class TasksProtocol:
 
 @dataclass(frozen=True)
 class _Work:
-    """A picture. `reader`: the bundle whose networks answer. `column`: of its label; None for objects.
-
-    `codec`: None for the original.
+    """A picture. `reader`: the bundle whose networks answer; of streams of features their own. `codec`: None for the
+    original. `column`: of its label; None for objects.
     """
 
     picture: TestPicture
@@ -82,8 +81,9 @@ def measure_tasks(dataset: Path, task: str | None, protocol: TasksProtocol, run:
     """Ask a task of the protocol's model about every picture at every rate of every codec, and about the originals.
 
     `task`: by default `detect` where the data set has objects, and the finest classification where it has labels. A
-    codec whose streams hold no pixels is asked on its features; others on what they decode. `run.model` stands for the
-    protocol's model. Raises ArgumentError when the model or the data set has not what the task needs.
+    codec whose streams hold no pixels is asked on its features, by its own networks; others on what they decode.
+    `run.model` stands for the protocol's model. Raises ArgumentError when a model or the data set has not what the task
+    needs.
     """
     data = open_dataset(dataset)
     objects = (dataset / _INSTANCES).is_file()
@@ -97,18 +97,17 @@ def measure_tasks(dataset: Path, task: str | None, protocol: TasksProtocol, run:
         raise ArgumentError(f"{dataset}: has no {_INSTANCES}, which task {wanted.name!r} is held to")
     settings = {model if name == protocol.model else name: values for name, values in protocol.settings.items()}
     codecs, missing = choose([model if name == protocol.model else name for name in protocol.codecs], settings)
-    strangers = [c.name for c in codecs if c.bundle and not open_codec(c.bundle).pixels and c.model != reader.model]
-    if strangers:
-        raise ArgumentError(f"codec {strangers[0]} holds no pixels that model {bundle.name} could read; leave it out")
+    readers = {None: reader, **{c: c if _holds_features(c, wanted) else reader for c in codecs}}
     jobs = []
     for codec, setting in [(None, 0.0), *((c, setting) for c in codecs for setting in c.settings)]:
         for picture in some_of(those_with(data.pictures, protocol.only), run.limit):
             label = picture.columns[column] if column else None
-            depends = ["tasks", reader.depends, wanted.name, protocol.least, codec and codec.depends, setting]
+            asked = readers[codec]
+            depends = ["tasks", asked.depends, wanted.name, protocol.least, codec and codec.depends, setting]
             depends += [picture.name, picture.digest, label]
             name = f"{picture.name}, {f'{codec.name} at {setting:g}' if codec else 'original'}"
-            assert reader.model is not None
-            work = _Work(picture, reader.model, wanted.name, column, protocol.least, codec, setting)
+            assert asked.model is not None
+            work = _Work(picture, asked.model, wanted.name, column, protocol.least, codec, setting)
             jobs.append(Job(name, work, depends))
     outcome = run_jobs(jobs, _measure, run.journal, processes=run.processes, title=f"{wanted.name}, {data.name}")
     names = {_ORIGINAL: _ORIGINAL, **{codec.name: codec.label for codec in codecs}}
@@ -139,6 +138,15 @@ def measure_tasks(dataset: Path, task: str | None, protocol: TasksProtocol, run:
         {"curves.png": lambda: _plot(points, figure, f"{data.name}, task {wanted.name}")} if points else {},
         [*missing, *uneven, *merged(outcome.failures)],
     )
+
+
+def _holds_features(codec: Tested, task: Task) -> bool:
+    """Whether the streams of a codec hold no pixels. Raises ArgumentError when they then cannot answer the task."""
+    if codec.bundle is None or open_codec(codec.bundle).pixels:
+        return False
+    if Task.find(codec.bundle.manifest["tasks"], task.name).labels != task.labels:
+        raise ArgumentError(f"codec {codec.name} holds no pixels, and has other labels of {task.name!r}; leave it out")
+    return True
 
 
 def _column(data: Dataset, task: Task, dataset: Path) -> str:
