@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from torch.nn import functional
 
 from semapix.codecs import QUALITIES
 from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.checkpoint import weights_of
 from semapix.training.normalise import normalise
+from semapix.training.rounding import rounded_through
 from semapix.training.scalable.grow import grown_outer
 from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OuterUnit
 from semapix.training.scalable.recipe import ScalableRecipe
@@ -108,20 +110,9 @@ class OuterSystem(BudgetedStage):
         self.unit.load_state_dict(grown_outer(moved, self.unit))
 
     def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Bits per pixel (B,) and mean squared error of 0..255 (B,)."""
-        unit = self.unit
-        scale = scale.contiguous(memory_format=_MEMORY_FORMAT)
-        prediction = prediction.contiguous(memory_format=_MEMORY_FORMAT)
-        latent = unit.analyse(
-            scale, prediction, unit.analysis_scale[level, :, None, None], unit.gain[level, :, None, None].exp()
-        )
-        latent, rates, _ = unit.coder(latent, unit.hyper_analysis(latent), level)
-        decoded = unit.synthesise(
-            latent,
-            prediction,
-            unit.synthesis_scale[level, :, None, None],
-            unit.inverse_gain[level, :, None, None].exp(),
-        )
+        """Bits per pixel (B,) and mean squared error of 0..255 (B,), of weights rounded as those of a bundle."""
+        seen = (x.contiguous(memory_format=_MEMORY_FORMAT) for x in (scale, prediction))
+        decoded, rates = functional_call(self.unit, rounded_through(self.unit), (*seen, level))
         error = (decoded - scale).square().mean(dim=(1, 2, 3)) * 64.0**2
         return rates.total / scale[0, 0].numel(), error
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semapix.training.conv_block import ConvBlock, principal_components
-from semapix.training.entropy import LatentCoder
+from semapix.training.entropy import LatentCoder, Rates
 from semapix.training.precision import in_float32
 from semapix.training.scalable.recipe import ScalableModel
 
@@ -36,7 +36,7 @@ class OuterUnit(nn.Module):
 
     `analyse`: scale and prediction, both (B, 3, H, W) in the range of `normalise`, H and W multiples of 8, to the
     latent (B, M, H/8, W/8), from which `hyper_analysis` makes the hyper-latent (B, Z, ceil(H/32), ceil(W/32)).
-    `synthesise`: decoded latent and prediction to the decoded scale.
+    `synthesise`: decoded latent and prediction to the decoded scale. `forward` does all of it, as training sees it.
     """
 
     def __init__(self, model: ScalableModel) -> None:
@@ -112,3 +112,14 @@ class OuterUnit(nn.Module):
         x = x + in_float32(self.synthesis_prediction, functional.pixel_unshuffle(prediction, OUTER_STRIDE))
         x = self.synthesis_blocks(x) * level_scale
         return prediction + functional.pixel_shuffle(in_float32(self.synthesis_out, x), OUTER_STRIDE)
+
+    def forward(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Rates]:
+        """The decoded scale, and rates, from scale and prediction at levels, int64 (B,)."""
+
+        def rows(table: Tensor) -> Tensor:
+            return table[level, :, None, None]
+
+        latent = self.analyse(scale, prediction, rows(self.analysis_scale), rows(self.gain).exp())
+        latent, rates, _ = self.coder(latent, self.hyper_analysis(latent), level)
+        inverse = rows(self.inverse_gain).exp()
+        return self.synthesise(latent, prediction, rows(self.synthesis_scale), inverse), rates
