@@ -17,7 +17,7 @@ from semapix.bundle import FINGERPRINT_BYTES, Bundle
 from semapix.codecs import CODECS, QUALITIES, Analysed, Layers, Region, Steering, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import ImageLike, Picture, load
-from semapix.stream import EXIF, ICC, Reader, write
+from semapix.stream import EXIF, ICC, CutPoint, Reader, write
 
 __all__ = ["QUALITY", "encode"]
 
@@ -52,7 +52,8 @@ def encode(
     highest quality that fits and the one of the next quality, cut to `max_bytes`; they are decoded, and the one with
     the smaller squared error is kept. It may be shorter than `max_bytes`. Sizes must rise with quality; that takes
     about five times as long as one quality does. The ICC profile is kept if there is room left for it, and so is the
-    EXIF block. A codec without pixels keeps the highest quality that fits, and no ICC profile.
+    EXIF block. A codec without pixels keeps the highest quality of which all layers fit, or else the highest of which
+    the first one does, and no ICC profile.
 
     `bpp`: the same in bits for each pixel of the picture.
 
@@ -143,29 +144,45 @@ def _steer_within(
 def _encode_within(
     picture: Picture, bundle: Bundle, budget: Budget, variant: str | None, labels: Sequence[str] | None
 ) -> Stream:
-    """The better one of two files within a budget: a whole one, and one of the next quality, cut."""
+    """The better one of two files within a budget: a whole one, and one of the next quality, cut.
+
+    Without pixels, a cut file lacks what machines read: it is made where no whole one fits, as good as it can be.
+    """
     codec = open_codec(bundle)
-    fits, exceeds = 0, QUALITIES + 1  # the highest quality known to fit, the lowest known not to
     coded: dict[int, Layers] = {}
     files: dict[int, Stream] = {}
-    while exceeds - fits > 1:
-        quality = (fits + exceeds) // 2
-        coded[quality] = codec.encode(picture.pixels, quality, variant, labels)
-        files[quality] = _stream(picture, bundle, quality, coded[quality], {})
-        if files[quality].bytes_total <= budget.bytes:
-            fits = quality
-        else:
-            exceeds = quality
-    candidates = [files[fits]] if fits else []
-    if exceeds in files and (codec.pixels or not fits):  # without a picture, a cut file lacks what machines read
-        if (first := files[exceeds].cut_points[0]).bytes <= budget.bytes:
-            candidates.append(Stream(Reader(files[exceeds].to_bytes(max_bytes=budget.bytes)), bundle))
-        elif not fits:
-            raise budget.too_small(first.bytes, f"{first.name} ends there")
-    best = candidates[0] if len(candidates) == 1 else min(candidates, key=lambda file: _squared_error(file, picture))
-    if not best.complete:
-        return best
-    return _with_metadata(picture, bundle, fits, coded[fits], best, budget.bytes)
+
+    def file(quality: int) -> Stream:
+        if quality not in files:
+            coded[quality] = codec.encode(picture.pixels, quality, variant, labels)
+            files[quality] = _stream(picture, bundle, quality, coded[quality], {})
+        return files[quality]
+
+    def cut(quality: int) -> Stream:
+        return Stream(Reader(file(quality).to_bytes(max_bytes=budget.bytes)), bundle)
+
+    def first_of(quality: int) -> CutPoint:
+        return file(quality).cut_points[0]
+
+    fits = _highest(lambda quality: file(quality).bytes_total <= budget.bytes)
+    if not fits:
+        part = 1 if codec.pixels else max(1, _highest(lambda quality: first_of(quality).bytes <= budget.bytes))
+        if first_of(part).bytes > budget.bytes:
+            raise budget.too_small(first_of(part).bytes, f"{first_of(part).name} ends there")
+        return cut(part)
+    best = file(fits)
+    if codec.pixels and fits < QUALITIES and first_of(fits + 1).bytes <= budget.bytes:
+        best = min(best, cut(fits + 1), key=lambda one: _squared_error(one, picture))
+    return _with_metadata(picture, bundle, fits, coded[fits], best, budget.bytes) if best.complete else best
+
+
+def _highest(test: Callable[[int], bool]) -> int:
+    """The highest quality that passes a test which all lower ones pass too; 0 if none does."""
+    passes, fails = 0, QUALITIES + 1
+    while fails - passes > 1:
+        quality = (passes + fails) // 2
+        passes, fails = (quality, fails) if test(quality) else (passes, quality)
+    return passes
 
 
 def _with_metadata(

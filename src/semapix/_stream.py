@@ -117,12 +117,14 @@ class Stream:
         """A task of the model; the finest classification by default. Raises ArgumentError for an unknown name."""
         return Task.find(self._open_codec().description["tasks"], name)
 
-    def detect(self, task: str = "detect", *, least: float = 0.3, top: int = 100) -> Detections:
+    def detect(self, task: str = "detect", *, least: float = 0.3, top: int = 100, distinct: bool = True) -> Detections:
         """The objects in the picture, best first, with boxes in its pixels, and masks for tasks of the kind `segment`.
 
-        `least`: the lowest score, 0 to 1. `top`: how many objects at most. Reads the front header and the layers of the
-        task. Raises ArgumentError for an unknown task, one that finds no objects, or values out of range;
-        TruncatedStream when the file ends before the task's layers do.
+        `least`: the lowest score, 0 to 1. `top`: how many objects at most. `distinct`: whether each object is told
+        once, under its most probable name; False tells every name that it may have, as average precision wants.
+
+        Reads the front header and the layers of the task. Raises ArgumentError for an unknown task, one that finds no
+        objects, or values out of range; TruncatedStream when the file ends before the task's layers do.
         """
         if not 0 <= least <= 1 or top < 1:
             raise ArgumentError(f"least (={least}) must lie between 0 and 1, and top (={top}) be 1 or more")
@@ -133,7 +135,9 @@ class Stream:
             raise BrokenBundle(
                 f"{self.model.path}: states task {wanted.name!r}, and codec {codec.name} finds no objects"
             )
-        return codec.detections(self._fetch(wanted.layers), self._info, wanted.name, least=least, top=top)
+        return codec.detections(
+            self._fetch(wanted.layers), self._info, wanted.name, least=least, top=top, distinct=distinct
+        )
 
     def image(self, layers: int | None = None, *, decoder: str | None = None) -> Image.Image:
         """The picture, full size, RGB, from the first `layers` layers, all of which must be whole.

@@ -52,6 +52,12 @@ def test_look_shows_objects_as_a_table(run, coded, model):
     assert result.out.splitlines()[1] == "  no objects"
 
 
+def test_labels_have_no_score(run, coded, model):
+    result = run("look", coded, "--least", 0.5, "--model", model)
+    text = "--least (=0.5) is of objects; labels have probabilities: --top says how many to show"
+    assert result == (2, "", f"semapix: {coded}: {text}\n")
+
+
 def test_look_classifies_by_default(run, coded, model):
     for options in ([], ["--task", "classify"]):
         (answer,) = json.loads(run("look", coded, "--json", "--model", model, *options).out)

@@ -153,9 +153,14 @@ def test_within_a_number_of_bytes_the_best_whole_file_is_kept(bundle):
     assert best.complete
     assert best.bytes_total <= room
     assert best.header.quality == max(q for q in range(1, 10) if sizes[q - 1] <= room)
-    least = semapix.encode(pixels, max_bytes=sizes[0] - 1, model=bundle)  # no quality fits: labels alone
+    # No quality fits: labels alone, of the highest quality whose labels do.
+    labels = [semapix.encode(pixels, quality=q, model=bundle).cut_points[0].bytes for q in range(1, 10)]
+    least = semapix.encode(pixels, max_bytes=sizes[0] - 1, model=bundle)
     assert not least.complete
+    assert least.header.quality == max(q for q in range(1, 10) if labels[q - 1] < sizes[0])
     assert least.look().task == "fine"
+    with pytest.raises(ArgumentError, match=rf"max_bytes \(={labels[0] - 1}\) must be {labels[0]} or more: s1 ends"):
+        semapix.encode(pixels, max_bytes=labels[0] - 1, model=bundle)
 
 
 def test_a_file_keeps_exif_and_no_profile_of_pixels_that_it_lacks(bundle, tmp_path):

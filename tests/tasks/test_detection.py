@@ -22,9 +22,10 @@ def answers(count: int, mixed: int = 1, **changes) -> Answers:
 
 
 def find(said: Answers, frame: Frame, **options):
-    return find_objects(said, AT, frame, NAMES, "detect", **{"masks": False, "least": 0.3, "top": 10, **options})
+    return find_objects(said, AT, frame, NAMES, "detect", **{**DEFAULTS, **options})
 
 
+DEFAULTS = {"masks": False, "least": 0.3, "top": 10, "distinct": False}
 AT = places(32, 64, [8, 16])
 SAME = Frame(64, 32, 64, 32)
 
@@ -73,6 +74,18 @@ def test_the_weaker_of_two_boxes_of_a_class_goes():
     assert found.task == "detect"
     assert len(find(said, SAME, top=1)) == 1
     assert len(find(said, SAME, least=0.9)) == 1
+
+
+def test_a_distinct_object_has_one_name():
+    said = answers(len(AT))
+    said.classes[9] = [3.0, 2.0, -20.0]  # of one place
+    said.classes[17] = [-20.0, 1.0, -20.0]
+    for place in (9, 17):
+        said.sides[place] = np.concatenate([AT[place], [30, 30] - AT[place]])
+    said.classes[39, 1] = 0.0  # elsewhere
+    assert [thing.name for thing in find(said, SAME)] == ["cat", "dog", "dog"]
+    assert [thing.name for thing in find(said, SAME, distinct=True)] == ["cat", "dog"]
+    assert find(said, SAME, distinct=True)[1].box == pytest.approx((52, 20, 60, 28))
 
 
 def test_classes_of_other_tasks_are_left_out():

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "ask"]
 
-_LABELS, _OBJECTS = 5, 100
+_LABELS, _OBJECTS, _SCORE = 5, 100, 0.3
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,20 @@ class Answer:
     lines: list[str]
 
 
-def ask(stream: Stream, task: str | None, top: int | None, least: float, head: Head | None) -> Answer:
-    """Ask a file. `top`: how many answers at most; by default 5 labels, or 100 objects. `least`: score of objects."""
+def ask(stream: Stream, task: str | None, top: int | None, least: float | None, head: Head | None) -> Answer:
+    """Ask a file.
+
+    `top`: how many answers at most; by default 5 labels, or 100 objects. `least`: score of objects, by default 0.3.
+    Raises ArgumentError for a score where labels are asked for, which have none.
+    """
+    from semapix.errors import ArgumentError
     from semapix.tasks import CLASSIFY
 
     if head is None and stream.task(task).kind != CLASSIFY:
+        least = _SCORE if least is None else least
         return _objects(stream.detect(stream.task(task).name, least=least, top=top or _OBJECTS))
+    if least is not None:
+        raise ArgumentError(f"--least (={least}) is of objects; labels have probabilities: --top says how many to show")
     return _labels(stream.look(task, top or _LABELS, head=head))
 
 

@@ -37,7 +37,12 @@ def look(
             show_default=False,
         ),
     ] = None,
-    least: Annotated[float, typer.Option(min=0, max=1, metavar="SCORE", help="Lowest score of objects.")] = 0.3,
+    least: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, metavar="SCORE", help="Lowest score of objects. By default 0.3.", show_default=False
+        ),
+    ] = None,
     head: Annotated[
         Path | None,
         typer.Option(metavar="HEAD", help="Labels of your own: a file of `semapix teach` (.spxh).", show_default=False),

@@ -186,17 +186,21 @@ class Codec(ABC):
 
 
 class DetectingCodec(Codec):
-    """A codec that also finds objects. `least`: the lowest score, 0 to 1; `top`: how many objects at most."""
+    """A codec that also finds objects.
+
+    `least`: the lowest score, 0 to 1. `top`: how many objects at most. `distinct`: whether each is told once, under its
+    most probable name, and not under every name that it may have.
+    """
 
     @abstractmethod
     def detections(
-        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.3, top: int = 100
+        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.3, top: int = 100, distinct: bool = True
     ) -> Detections:
         """The objects that a task of the kind `detect` or `segment` finds, from the machine layers that it reads."""
 
     @abstractmethod
     def uncoded_detections(
-        self, pixels: NDArray[np.uint8], task: str, *, least: float = 0.3, top: int = 100
+        self, pixels: NDArray[np.uint8], task: str, *, least: float = 0.3, top: int = 100, distinct: bool = True
     ) -> Detections:
         """The same from features that were not coded; `pixels`: uint8 (H, W, 3)."""
 

@@ -71,7 +71,6 @@ class Dicm(DetectingCodec):
         )
 
     def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> Pixels:
-        self.decoder(decoder)
         raise NoPixels(
             "this stream carries no pixels, only what machines read: ask it with look, or encode the picture with "
             "another codec"
@@ -104,16 +103,18 @@ class Dicm(DetectingCodec):
         return self._logits(wanted, self._features(pixels, self._frames(pixels)[0]))
 
     def detections(
-        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.3, top: int = 100
+        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.3, top: int = 100, distinct: bool = True
     ) -> Detections:
         wanted = self._task(task, finds=True)
         need_layers(len(layers), wanted.layers)
-        return self._objects(*self._decoded(layers, info, self.machine_layers), wanted, least, top)
+        return self._objects(*self._decoded(layers, info, self.machine_layers), wanted, least, top, distinct)
 
-    def uncoded_detections(self, pixels: Pixels, task: str, *, least: float = 0.3, top: int = 100) -> Detections:
+    def uncoded_detections(
+        self, pixels: Pixels, task: str, *, least: float = 0.3, top: int = 100, distinct: bool = True
+    ) -> Detections:
         wanted = self._task(task, finds=True)
         small, large = self._frames(pixels)
-        return self._objects(self._features(pixels, large or small), large or small, wanted, least, top)
+        return self._objects(self._features(pixels, large or small), large or small, wanted, least, top, distinct)
 
     def _task(self, name: str, *, finds: bool) -> Task:
         """A task; `finds`: whether it must be one that finds objects. Raises ArgumentError for another kind."""
@@ -180,7 +181,7 @@ class Dicm(DetectingCodec):
         groups = np.bincount(self._bundle.manifest["parents"], shares, len(task.labels)) + 1e-9
         return np.log(groups).astype(np.float32)
 
-    def _objects(self, features: Array, frame: Frame, task: Task, least: float, top: int) -> Detections:
+    def _objects(self, features: Array, frame: Frame, task: Task, least: float, top: int, distinct: bool) -> Detections:
         maps = self._graphs.run("tail", features)
         detector = self._bundle.manifest["detector"]
         classes, sides, central, mixture, prototypes = self._graphs.run("detector", *maps[detector["first_map"] :])
@@ -189,5 +190,13 @@ class Dicm(DetectingCodec):
         )
         at = places(*padded(frame, self._multiple), detector["strides"])  # the maps cover the padding too
         return find_objects(
-            answers, at, frame, task.labels, task.name, masks=task.kind == _SEGMENT, least=least, top=top
+            answers,
+            at,
+            frame,
+            task.labels,
+            task.name,
+            masks=task.kind == _SEGMENT,
+            least=least,
+            top=top,
+            distinct=distinct,
         )

@@ -22,7 +22,7 @@ __all__ = ["Answers", "Detection", "Detections", "Frame", "find_objects", "place
 Array = NDArray[np.float32]
 
 _CANDIDATES = 1000  # places that are looked at, best first
-_OVERLAP = 0.6  # of boxes of one class, above which the weaker one goes
+_OVERLAP = 0.6  # of boxes, above which the weaker one goes
 _SMALLEST = 1e-3  # side of a box, as a share of a pixel: no box is empty
 
 
@@ -96,11 +96,14 @@ def find_objects(
     masks: bool,
     least: float,
     top: int,
+    distinct: bool,
 ) -> Detections:
     """The objects of a picture, at most `top`, whose score is at least `least`, best first.
 
     `at`: the places (N, 2) of the answers. `names`: of the first classes; others are left out. `masks`: whether to tell
-    masks. A score is the root of the probability of the class times that of being central.
+    masks. `distinct`: of boxes that nearly coincide only the best is told, whatever its class; otherwise the best of
+    each class, all guesses, as measures of average precision want. A score is the root of the probability of the class
+    times that of being central.
     """
     shares = _sigmoid(answers.classes[:, : len(names)]) * _sigmoid(answers.central)[:, None]
     scores = np.sqrt(shares)
@@ -110,7 +113,7 @@ def find_objects(
     boxes = np.concatenate([at[place] - answers.sides[place, :2], at[place] + answers.sides[place, 2:]], axis=1)
     limits = np.array([frame.width, frame.height] * 2, np.float32)
     boxes = boxes.clip(0, limits)
-    kept = _suppressed(boxes, label, top)
+    kept = _suppressed(boxes, np.zeros_like(label) if distinct else label, top)
     stretch = np.array([frame.picture_width / frame.width, frame.picture_height / frame.height] * 2)
     found = []
     for i in kept:
@@ -126,7 +129,7 @@ def _sigmoid(logits: Array) -> Array:
 
 
 def _suppressed(boxes: Array, label: NDArray[np.intp], top: int) -> list[int]:
-    """Which of boxes (n, 4), best first, stay when those that overlap a better one of their class go; at most `top`."""
+    """Which of boxes (n, 4), best first, stay when those that overlap a better one of their label go; at most `top`."""
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     alive = np.ones(len(boxes), bool)
     kept: list[int] = []

@@ -97,12 +97,12 @@ def measure_tasks(dataset: Path, task: str | None, protocol: TasksProtocol, run:
         raise ArgumentError(f"{dataset}: has no {_INSTANCES}, which task {wanted.name!r} is held to")
     settings = {model if name == protocol.model else name: values for name, values in protocol.settings.items()}
     codecs, missing = choose([model if name == protocol.model else name for name in protocol.codecs], settings)
-    readers = {None: reader, **{c: c if _holds_features(c, wanted) else reader for c in codecs}}
+    own = [codec for codec in codecs if _holds_features(codec, wanted)]
     jobs = []
     for codec, setting in [(None, 0.0), *((c, setting) for c in codecs for setting in c.settings)]:
         for picture in some_of(those_with(data.pictures, protocol.only), run.limit):
             label = picture.columns[column] if column else None
-            asked = readers[codec]
+            asked = codec if codec is not None and codec in own else reader
             depends = ["tasks", asked.depends, wanted.name, protocol.least, codec and codec.depends, setting]
             depends += [picture.name, picture.digest, label]
             name = f"{picture.name}, {f'{codec.name} at {setting:g}' if codec else 'original'}"
@@ -179,7 +179,7 @@ def _measure(work: _Work) -> list[Row]:
     if work.column is not None:
         return [row | _right(work, codec.uncoded_scores(pixels, work.task))]
     assert isinstance(codec, DetectingCodec)
-    return [row | _found(work, codec.uncoded_detections(pixels, work.task, least=work.least))]
+    return [row | _found(work, codec.uncoded_detections(pixels, work.task, least=work.least, distinct=False))]
 
 
 def _ask_stream(pixels: NDArray[np.uint8], work: _Work, codec: Codec) -> tuple[int, dict[str, Any]]:
@@ -191,7 +191,7 @@ def _ask_stream(pixels: NDArray[np.uint8], work: _Work, codec: Codec) -> tuple[i
         semapix.encode(pixels, bundle.codec, int(work.setting), bundle).save(file, layers=layers)
         size = file.stat().st_size
         if work.column is None:
-            return size, _found(work, semapix.open(file, bundle).detect(work.task, least=work.least))
+            return size, _found(work, semapix.open(file, bundle).detect(work.task, least=work.least, distinct=False))
         return size, _right(work, codec.scores(*machine_layers(Reader(file), layers), work.task))
 
 

@@ -166,7 +166,9 @@ class TasksSystem(BudgetedStage):
         found = []
         for classes, sides, central, mixture, prototypes in zip(*answers, strict=True):
             one = Answers(classes, sides, central[:, 0], mixture, prototypes, self.model.prototype_stride)
-            found.append(find_objects(one, at, frame, names, "detect", masks=False, least=_LEAST, top=100))
+            found.append(
+                find_objects(one, at, frame, names, "detect", masks=False, least=_LEAST, top=100, distinct=False)
+            )
         return found
 
     def on_validation_epoch_start(self) -> None:
