@@ -117,7 +117,7 @@ class Stream:
         """A task of the model; the finest classification by default. Raises ArgumentError for an unknown name."""
         return Task.find(self._open_codec().description["tasks"], name)
 
-    def detect(self, task: str = "detect", *, least: float = 0.3, top: int = 100, distinct: bool = True) -> Detections:
+    def detect(self, task: str = "detect", *, least: float = 0.4, top: int = 100, distinct: bool = True) -> Detections:
         """The objects in the picture, best first, with boxes in its pixels, and masks for tasks of the kind `segment`.
 
         `least`: the lowest score, 0 to 1. `top`: how many objects at most. `distinct`: whether each object is told

@@ -52,6 +52,42 @@ def test_look_shows_objects_as_a_table(run, coded, model):
     assert result.out.splitlines()[1] == "  no objects"
 
 
+def test_coco_writes_the_objects_of_all_files(run, coded, model, tmp_path):
+    names = next(
+        task["labels"] for task in semapix.open(coded, model).model.manifest["tasks"] if task["name"] == "detect"
+    )
+    truth = tmp_path / "truth.json"
+    categories = [{"name": name, "id": 40 + number} for number, name in enumerate(names)]
+    images = [{"file_name": "photo.png", "id": 5}]
+    truth.write_text(json.dumps({"images": images, "annotations": [], "categories": categories}))
+    out = tmp_path / "results.json"
+    words = ["look", coded, "--task", "detect", "--coco", out, "--model", model]
+    result = run(*words, "--annotations", truth)
+    found = semapix.open(coded, model).detect(least=0.01, distinct=False)
+    assert (result.status, result.err) == (0, "")
+    assert result.out == f"{coded}  detect, {len(found)} objects\n"
+    entries = json.loads(out.read_text())
+    assert len(entries) == len(found) > 0
+    assert [entry["score"] for entry in entries] == [thing.score for thing in found]
+    assert {entry["image_id"] for entry in entries} == {5}
+    refused = {
+        ("--annotations", truth): f"{out}: exists already; --force (force=True) overwrites it",
+        (): "--coco and --annotations belong together: where to write, and whose numbers to use",
+        ("--annotations", truth, "--json"): "--coco writes objects to a file alone; ask for --out, --head or --json in "
+        "another run",
+        (
+            "--annotations",
+            truth,
+            "--force",
+            "--task",
+            "fine",
+        ): f"{coded}: --coco takes objects, task 'fine' tells labels; ask detect or segment",
+    }
+    for options, text in refused.items():
+        assert run(*words, *options) == (2, "", f"semapix: {text}\n")
+    assert json.loads(out.read_text()) == entries
+
+
 def test_labels_have_no_score(run, coded, model):
     result = run("look", coded, "--least", 0.5, "--model", model)
     text = "--least (=0.5) is of objects; labels have probabilities: --top says how many to show"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "ask"]
 
-_LABELS, _OBJECTS, _SCORE = 5, 100, 0.3
+_LABELS, _OBJECTS, _SCORE = 5, 100, 0.4
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Answer:
 def ask(stream: Stream, task: str | None, top: int | None, least: float | None, head: Head | None) -> Answer:
     """Ask a file.
 
-    `top`: how many answers at most; by default 5 labels, or 100 objects. `least`: score of objects, by default 0.3.
+    `top`: how many answers at most; by default 5 labels, or 100 objects. `least`: score of objects, by default 0.4.
     Raises ArgumentError for a score where labels are asked for, which have none.
     """
     from semapix.errors import ArgumentError

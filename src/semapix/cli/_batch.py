@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from semapix.cli._console import complain, progress
 from semapix.errors import ArgumentError, OutputError, SemapixError
 
-__all__ = ["for_each", "plan_outputs"]
+__all__ = ["for_each", "plan_outputs", "stem"]
 
 
 def for_each(files: Sequence[str], work: Callable[[str], None]) -> int:
@@ -53,7 +53,7 @@ def plan_outputs(files: Sequence[str], out: str, ending: str) -> dict[str, Path]
     outputs: dict[str, Path] = {}
     takers: dict[Path, str] = {}
     for file in files:
-        output = Path(out) / f"{_stem(file)}{ending}"
+        output = Path(out) / f"{stem(file)}{ending}"
         if output in takers:
             raise ArgumentError(
                 f"{file}: would become {output}, and so would {takers[output]}; give them different names or outputs"
@@ -68,6 +68,6 @@ def is_directory(out: str) -> bool:
     return out.endswith(("/", os.sep)) or Path(out).is_dir()
 
 
-def _stem(file: str) -> str:
+def stem(file: str) -> str:
     """The name of a file or URL without directory and ending."""
     return Path(unquote(urlsplit(file).path) if "://" in file else file).stem

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semapix.cli._batch import for_each
+from semapix.cli._batch import for_each, stem
 from semapix.cli._console import say, say_json, table
 from semapix.cli._options import AsJson, File, Files, Force, Model
 from semapix.errors import ArgumentError
@@ -40,7 +40,7 @@ def look(
     least: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, metavar="SCORE", help="Lowest score of objects. By default 0.3.", show_default=False
+            min=0, max=1, metavar="SCORE", help="Lowest score of objects. By default 0.4.", show_default=False
         ),
     ] = None,
     head: Annotated[
@@ -55,6 +55,24 @@ def look(
         Path | None,
         typer.Option("--on", metavar="PHOTO", help="The picture that the file was made of.", show_default=False),
     ] = None,
+    coco: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Write the objects of all files as COCO's results, for tools that measure them: every guess from a "
+            "score of 0.01 on.",
+            show_default=False,
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotations",
+            metavar="TRUTH",
+            help="COCO-style annotations with the numbers for --coco.",
+            show_default=False,
+        ),
+    ] = None,
     model: Model = None,
     as_json: AsJson = False,
     force: Force = False,
@@ -67,16 +85,22 @@ def look(
     Example: semapix look archive/*.spix --task coarse --top 1 --json
 
     prints the most probable group for each file, as JSON. Models of codec dicm also find objects: with --task detect or
-    segment JSON states boxes as left, top, right, bottom in pixels, and masks in COCO's run lengths.
+    segment JSON states boxes as left, top, right, bottom in pixels, and masks in COCO's run lengths; --coco writes the
+    file that tools for average precision take.
     """
     if (out is None) != (on is None):
         raise ArgumentError("--out and --on belong together: where to draw, and over which picture")
+    if (coco is None) != (truth is None):
+        raise ArgumentError("--coco and --annotations belong together: where to write, and whose numbers to use")
+    if coco is not None and (out is not None or head is not None or as_json):
+        raise ArgumentError("--coco writes objects to a file alone; ask for --out, --head or --json in another run")
     if out is not None and len(files) > 1:
         raise ArgumentError(f"--out (={out}) takes the answer of one file, not of {len(files)}")
 
     import semapix
     from semapix.bundle import find
     from semapix.cli._answers import ask
+    from semapix.cli._coco import CocoResults
     from semapix.files import check_output
     from semapix.imaging import check_ending
 
@@ -85,10 +109,14 @@ def look(
         check_output(out, force=force)
     bundle = None if model is None else find(model)
     taught = None if head is None else semapix.Head.load(head)
+    results = None if coco is None or truth is None else CocoResults(coco, truth, force=force)
     answers: list[dict[str, Any]] = []
 
     def look_at_one(file: str) -> None:
         stream = semapix.open(file, bundle)
+        if results is not None:
+            say(f"{file}  {results.add(stream, stem(file), task, least, top)}")
+            return
         answer = ask(stream, task, top, least, taught)
         if out is not None and on is not None:
             _draw(stream, answer.found, on, out, force)
@@ -102,6 +130,8 @@ def look(
     status = for_each(files, look_at_one)
     if as_json:
         say_json(answers)
+    if results is not None and status < 2:
+        results.save()
     raise typer.Exit(status)
 
 

@@ -194,13 +194,13 @@ class DetectingCodec(Codec):
 
     @abstractmethod
     def detections(
-        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.3, top: int = 100, distinct: bool = True
+        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.4, top: int = 100, distinct: bool = True
     ) -> Detections:
         """The objects that a task of the kind `detect` or `segment` finds, from the machine layers that it reads."""
 
     @abstractmethod
     def uncoded_detections(
-        self, pixels: NDArray[np.uint8], task: str, *, least: float = 0.3, top: int = 100, distinct: bool = True
+        self, pixels: NDArray[np.uint8], task: str, *, least: float = 0.4, top: int = 100, distinct: bool = True
     ) -> Detections:
         """The same from features that were not coded; `pixels`: uint8 (H, W, 3)."""
 

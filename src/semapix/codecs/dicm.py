@@ -103,14 +103,14 @@ class Dicm(DetectingCodec):
         return self._logits(wanted, self._features(pixels, self._frames(pixels)[0]))
 
     def detections(
-        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.3, top: int = 100, distinct: bool = True
+        self, layers: Layers, info: PictureInfo, task: str, *, least: float = 0.4, top: int = 100, distinct: bool = True
     ) -> Detections:
         wanted = self._task(task, finds=True)
         need_layers(len(layers), wanted.layers)
         return self._objects(*self._decoded(layers, info, self.machine_layers), wanted, least, top, distinct)
 
     def uncoded_detections(
-        self, pixels: Pixels, task: str, *, least: float = 0.3, top: int = 100, distinct: bool = True
+        self, pixels: Pixels, task: str, *, least: float = 0.4, top: int = 100, distinct: bool = True
     ) -> Detections:
         wanted = self._task(task, finds=True)
         small, large = self._frames(pixels)

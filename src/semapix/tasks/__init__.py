@@ -2,7 +2,7 @@
 
 from semapix.tasks.calibration import fit_temperature, log_loss, probabilities
 from semapix.tasks.classification import CLASSIFY, Label, Labels, Task, top_labels
-from semapix.tasks.coco import check_entry, read_annotations
+from semapix.tasks.coco import ResultIds, check_entry, read_annotations
 from semapix.tasks.detection import Answers, Detection, Detections, Frame, find_objects, places
 from semapix.tasks.head import Head, TaughtTask, teach_task
 from semapix.tasks.linear import CrossValidated, LinearClassifier, fit_linear, fit_on_split
@@ -21,6 +21,7 @@ __all__ = [
     "Label",
     "Labels",
     "LinearClassifier",
+    "ResultIds",
     "RunLengths",
     "Task",
     "TaughtTask",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from semapix.errors import ArgumentError
+from semapix.tasks.detection import Detections
 
-__all__ = ["check_entry", "read_annotations"]
+__all__ = ["ResultIds", "check_entry", "read_annotations"]
 
 _PARTS = ("images", "annotations", "categories")
 
@@ -45,3 +47,53 @@ def check_entry(entry: Mapping[str, Any], keys: Sequence[str], what: str) -> Non
     for key in keys:
         if key not in entry:
             raise ArgumentError(f"{what} has no {key}; it has {', '.join(entry)}")
+
+
+@dataclass(frozen=True)
+class ResultIds:
+    """How a results file calls pictures and classes: by the numbers of the annotations that it is held to.
+
+    `images`: of pictures, by their file names without directory and ending. `categories`: by name. `source`: what the
+    annotations are called, for messages.
+    """
+
+    images: Mapping[str, int]
+    categories: Mapping[str, int]
+    source: str
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], aliases: Mapping[str, str] | None = None, name: str = "truth") -> ResultIds:
+        """Those of COCO-style annotations, as `read_annotations` gives them, which are called `name`.
+
+        `aliases`: what a model calls categories that have another name there. Raises ArgumentError for two pictures of
+        one name.
+        """
+        images: dict[str, int] = {}
+        for entry in content["images"]:
+            check_entry(entry, ("file_name", "id"), f"{name}: a picture")
+            stem = Path(entry["file_name"]).stem
+            if images.setdefault(stem, entry["id"]) != entry["id"]:
+                raise ArgumentError(f"{name}: two pictures are called {stem}; results could not tell them apart")
+        categories = {(aliases or {}).get(entry["name"], entry["name"]): entry["id"] for entry in content["categories"]}
+        return cls(images, categories, name)
+
+    def results(self, found: Detections, picture: str) -> list[dict[str, Any]]:
+        """The entries of a picture's objects, boxes as x, y, width, height; classes without a number are left out.
+
+        `picture`: its name without directory and ending. Raises ArgumentError when the annotations lack it.
+        """
+        if picture not in self.images:
+            raise ArgumentError(f"{self.source} has no picture called {picture}; name files as their pictures")
+        entries = []
+        for thing in found:
+            if thing.name not in self.categories:
+                continue
+            x0, y0, x1, y1 = thing.box
+            entry: dict[str, Any] = {
+                "image_id": self.images[picture],
+                "category_id": self.categories[thing.name],
+                "bbox": [x0, y0, x1 - x0, y1 - y0],
+                "score": thing.score,
+            }
+            entries.append(entry | ({"segmentation": thing.mask.to_coco()} if thing.mask else {}))
+        return entries
