@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Cell", "contact_sheet", "middle"]
 
-_INCHES = 2.4  # a cell
+_INCHES = 2.4  # width of a cell
+_CAPTION = 0.6  # height of what stands below it
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,15 @@ def middle(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 def contact_sheet(rows: Sequence[Sequence[Cell]], title: str) -> Figure:
     """Cells in rows, pixels shown as they are."""
     columns = max(map(len, rows))
-    figure = Figure(figsize=(_INCHES * columns, (_INCHES + 0.7) * len(rows) + 0.4), layout="constrained")
-    grid = figure.subplots(len(rows), columns, squeeze=False)
+    shapes = [[cell.pixels.shape for cell in cells] for cells in rows]
+    heights = [_INCHES * max(height / width for height, width, *_ in row) + _CAPTION for row in shapes]
+    figure = Figure(figsize=(_INCHES * columns, sum(heights) + 0.4), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
     for line, cells in zip(grid, rows, strict=True):
         for axes in line:
             axes.axis("off")
         for axes, cell in zip(line, cells, strict=False):
             axes.imshow(cell.pixels, interpolation="nearest")
-            axes.set_title(cell.caption, fontsize=7, y=-0.02, verticalalignment="top")
+            axes.set_title(cell.caption, fontsize=7, y=-0.02, pad=0, verticalalignment="top")
     figure.suptitle(title, fontsize=11)
     return figure
