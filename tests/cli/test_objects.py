@@ -53,9 +53,7 @@ def test_look_shows_objects_as_a_table(run, coded, model):
 
 
 def test_coco_writes_the_objects_of_all_files(run, coded, model, tmp_path):
-    names = next(
-        task["labels"] for task in semapix.open(coded, model).model.manifest["tasks"] if task["name"] == "detect"
-    )
+    names = semapix.open(coded, model).task("detect").labels
     truth = tmp_path / "truth.json"
     categories = [{"name": name, "id": 40 + number} for number, name in enumerate(names)]
     images = [{"file_name": "photo.png", "id": 5}]
@@ -75,13 +73,8 @@ def test_coco_writes_the_objects_of_all_files(run, coded, model, tmp_path):
         (): "--coco and --annotations belong together: where to write, and whose numbers to use",
         ("--annotations", truth, "--json"): "--coco writes objects to a file alone; ask for --out, --head or --json in "
         "another run",
-        (
-            "--annotations",
-            truth,
-            "--force",
-            "--task",
-            "fine",
-        ): f"{coded}: --coco takes objects, task 'fine' tells labels; ask detect or segment",
+        ("--annotations", truth, "--force", "--task", "fine"): f"{coded}: --coco takes objects, task 'fine' tells "
+        "labels; ask detect or segment",
     }
     for options, text in refused.items():
         assert run(*words, *options) == (2, "", f"semapix: {text}\n")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from semapix.bundle import Bundle
 from semapix.codecs import PictureInfo
@@ -13,10 +14,12 @@ from semapix.training.batch_norm import fold_batch_norm
 from semapix.training.conv_block import HalvingConv
 from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
+from semapix.training.rounding import round_weights
 from semapix.training.scalable.lfrnet import SemanticTransform
 from semapix.training.scalable.nets.lifting import Lifting
 from semapix.training.scalable.nets.outer import OUTER_LEVELS, OuterUnit
 from semapix.training.scalable.nets.rafc import NonLocal
+from semapix.training.scalable.outer import OuterSystem
 from tests.pictures import picture
 
 
@@ -97,3 +100,22 @@ def test_a_halving_convolution_is_one_with_padding_and_its_gradient_is_all_there
         assert torch.isfinite(layer.weight.grad).all()
         if side == 1:
             assert (layer.weight.grad[:, :, 0] == 0).all()
+
+
+def test_the_outer_stage_sees_the_weights_of_a_bundle():
+    torch.manual_seed(0)
+    system = OuterSystem(load_recipe("scalable-tiny")).eval()
+    for parameter in system.unit.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    scale, prediction, level = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32), torch.tensor([0, 3])
+
+    def plain() -> Tensor:
+        return system.unit(scale, prediction, level)[0]
+
+    with torch.no_grad():
+        _, error = system._code(scale, prediction, level)
+        before = plain()
+        round_weights(system.unit)
+        after = plain()
+    assert not torch.allclose(before, after, rtol=1e-4)
+    assert torch.allclose(error, (after - scale).square().mean(dim=(1, 2, 3)) * 64.0**2, rtol=1e-5)
