@@ -64,9 +64,11 @@ def test_a_grown_outer_unit_computes_the_same() -> None:
     small = _outer()
     for parameter in small.parameters():  # blocks that do something, and weights of the integer networks as well
         parameter.data.add_(0.05 * torch.randn_like(parameter))
-    large = _outer(outer_channels=20, outer_inner=[12, 8], outer_blocks=[2, 3], outer_features=12)
+    large = _outer(
+        outer_inner=[12, 8, 9], outer_analysis_blocks=[1, 2, 1], outer_synthesis_blocks=[2, 1, 1], outer_features=12
+    )
     large.load_state_dict(grown_outer(small.state_dict(), large))
-    scale, prediction = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32)
+    scale, prediction = torch.randn(2, 3, 64, 64), torch.randn(2, 3, 64, 64)
     level = torch.tensor([0, 3])
     results = []
     for unit in (small.eval(), large.eval()):
@@ -74,7 +76,7 @@ def test_a_grown_outer_unit_computes_the_same() -> None:
         latent = unit.analyse(scale, prediction, one, unit.gain[level, :, None, None].exp())
         decoded, rates, _ = unit.coder(latent, unit.hyper_analysis(latent), level)
         results.append(
-            (latent, decoded, rates.total, unit.synthesise(decoded, prediction, one, torch.ones(2, 12, 1, 1)))
+            (latent, decoded, rates.total, unit.synthesise(decoded, prediction, one, torch.ones(2, 16, 1, 1)))
         )
     for before, after in zip(*results, strict=True):
         torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
@@ -83,15 +85,17 @@ def test_a_grown_outer_unit_computes_the_same() -> None:
 def test_an_outer_unit_can_only_grow() -> None:
     state = _outer().state_dict()
     with pytest.raises(
-        ArgumentError, match=r"synthesis_blocks\.0\.first\.weight has the shape \(7, .*it can only grow"
+        ArgumentError, match=r"analysis_blocks\.0\.0\.first\.weight has the shape \(7, .*it can only grow"
     ):
-        grown_outer(state, _outer(outer_inner=[8, 7]))
+        grown_outer(state, _outer(outer_inner=[7, 8, 8]))
     with pytest.raises(
-        ArgumentError, match=r"analysis_blocks\.0\.first\.weight of the model to start from has no place"
+        ArgumentError, match=r"analysis_blocks\.0\.0\.first\.weight of the model to start from has no place"
     ):
-        grown_outer(state, _outer(outer_blocks=[0, 1]))
-    with pytest.raises(ArgumentError, match="the unit has 14 latents, the one to start from 12"):
-        grown_outer(state, _outer(outer_groups=[4, 10]))
+        grown_outer(state, _outer(outer_analysis_blocks=[0, 1, 0]))
+    with pytest.raises(ArgumentError, match="the unit has 18 latents, the one to start from 16"):
+        grown_outer(state, _outer(outer_groups=[4, 14]))
+    with pytest.raises(ArgumentError, match="the unit has 38 channels at all resolutions, the one to start from 36"):
+        grown_outer(state, _outer(outer_widths=[8, 14, 16]))
 
 
 def test_new_channels_learn() -> None:

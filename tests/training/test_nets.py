@@ -78,11 +78,11 @@ def test_estimated_bits_are_real_bytes(tiny_trained, tiny_bundle):
 
 def test_principal_components_are_a_good_start():
     torch.manual_seed(0)
-    unit = OuterUnit(replace(load_recipe("scalable-tiny").model, outer_channels=24, outer_groups=[8, 12]))
+    unit = OuterUnit(replace(load_recipe("scalable-tiny").model, outer_widths=[24, 48, 64], outer_groups=[16, 32]))
     rows = torch.stack([torch.from_numpy(picture(64, 64, i).transpose(2, 0, 1)) for i in range(6)])
     residuals = normalise(rows.float())
     unit.start_from_principal_components(residuals, torch.linspace(2.0, 0.1, OUTER_LEVELS))
-    nothing, channels, gain = torch.zeros_like(residuals), torch.ones(1, 24, 1, 1), torch.ones(1, 20, 1, 1)
+    nothing, channels, gain = torch.zeros_like(residuals), torch.ones(1, 136, 1, 1), torch.ones(1, 48, 1, 1)
     with torch.no_grad():
         decoded = unit.synthesise(unit.analyse(residuals, nothing, channels, gain), nothing, channels, gain)
     assert (decoded - residuals).square().mean() < 0.1 * residuals.square().mean()

@@ -61,7 +61,7 @@ def test_other_labels_get_new_heads_on_the_old_transform(tiny_bundle, training_d
 
 @pytest.mark.parametrize(
     ("stage", "change"),
-    [("outer", {"outer_channels": 20, "outer_blocks": [1, 2]}), ("lfrnet", {"lifting_blocks": [1, 1]})],
+    [("outer", {"outer_features": 12, "outer_synthesis_blocks": [1, 1, 1]}), ("lfrnet", {"lifting_blocks": [1, 1]})],
 )
 def test_transform_and_outer_unit_grow(stage, change, tiny_bundle, training_data, tmp_path):
     recipe = load_recipe("scalable-tiny")
@@ -72,13 +72,15 @@ def test_transform_and_outer_unit_grow(stage, change, tiny_bundle, training_data
 
 def test_a_grown_outer_unit_goes_with_the_layers_of_before(tiny_bundle, training_data, tmp_path):
     recipe = load_recipe("scalable-tiny")
-    larger = replace(recipe, model=replace(recipe.model, outer_channels=20, outer_blocks=[1, 2], unit_channels=9))
+    larger = replace(
+        recipe, model=replace(recipe.model, outer_features=12, outer_synthesis_blocks=[1, 1, 2], unit_channels=9)
+    )
     train(larger, "outer", training_data, tmp_path, steps=1, start=Bundle(tiny_bundle))
     trained = load_scalable(tmp_path)
-    assert (trained.model.outer_channels, trained.model.unit_channels) == (20, recipe.model.unit_channels)
+    assert (trained.model.outer_features, trained.model.unit_channels) == (12, recipe.model.unit_channels)
     export_scalable(trained, tmp_path / "grown.spxm")
     restore_run(Bundle(tmp_path / "grown.spxm"), tmp_path / "again")
-    assert load_scalable(tmp_path / "again").outer.margin == 32
+    assert load_scalable(tmp_path / "again").outer.margin == 96
 
 
 def test_layers_of_the_core_keep_their_sizes(tiny_bundle, training_data, tmp_path):

@@ -6,7 +6,6 @@ cover the unit's field of view, so that the result does not depend on the tiling
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,19 +26,15 @@ Pixels = NDArray[np.uint8]
 _TILE = 1024
 
 
-def scale_sizes(width: int, height: int, side: int, factor: int, widest: float) -> list[tuple[int, int]]:
+def scale_sizes(width: int, height: int, side: int, factor: int, reach: int) -> list[tuple[int, int]]:
     """Width and height of the outer scales, smallest first.
 
-    The last is the full size, each one before is smaller by `factor`, rounded up; a picture that fits into the core has
-    none. Where the smallest one's larger side is more than `widest` times the core's, one that just fits into the core
-    comes before it: far larger scales want a better base than the core is.
+    The last is the full size; a picture that fits into the core has none. Where a scale is more than `reach` times as
+    large as the core, one smaller by `factor`, rounded up, comes before it.
     """
-    sizes: list[tuple[int, int]] = []
-    while max(width, height) > side:
-        sizes.insert(0, (width, height))
-        width, height = -(-width // factor), -(-height // factor)
-    if sizes and (largest := max(sizes[0])) > widest * side:
-        sizes.insert(0, (-(-sizes[0][0] * side // largest), -(-sizes[0][1] * side // largest)))
+    sizes: list[tuple[int, int]] = [] if max(width, height) <= side else [(width, height)]
+    while sizes and max(sizes[0]) > reach * side:
+        sizes.insert(0, (-(-sizes[0][0] // factor), -(-sizes[0][1] // factor)))
     return sizes
 
 
@@ -55,7 +50,7 @@ class OuterCodec:
         self._margin: int = outer["margin"]
         # What bundles of version 0.1 do not state is as it was then.
         self.factor: int = outer.get("factor", 2)
-        self.widest: float = outer.get("widest", math.inf)
+        self.reach: int = outer.get("reach", self.factor)
         self._stride: int = outer.get("stride", 16)  # pixels for one latent position
         self._groups: int = outer.get("groups", 1)
         self._error_weight: float | None = outer.get("error_weight")
@@ -74,11 +69,8 @@ class OuterCodec:
     ) -> list[list[bytes]]:
         """The sub-layers of each scale, smallest first, from the picture (H, W, 3) and the decoded core."""
         scales = [pixels]
-        for size in reversed(sizes[:-1]):
-            smaller = reduce(scales[0], self.factor)
-            if smaller.shape[1::-1] != size:  # the base does not lie a factor below
-                smaller = resize(scales[0], size, "lanczos")
-            scales.insert(0, smaller)
+        for _ in sizes[:-1]:
+            scales.insert(0, reduce(scales[0], self.factor))
         written = []
         for number, (scale, size) in enumerate(zip(scales, sizes, strict=True)):
             above = len(sizes) - 1 - number

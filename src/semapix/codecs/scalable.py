@@ -60,7 +60,7 @@ class Scalable(Codec):
 
     def _sizes(self, info: PictureInfo) -> list[tuple[int, int]]:
         side = int(self._bundle.manifest["core"]["side"])
-        return scale_sizes(info.width, info.height, side, self._outer.factor, self._outer.widest)
+        return scale_sizes(info.width, info.height, side, self._outer.factor, self._outer.reach)
 
     def _core_level(self, info: PictureInfo) -> int:
         """Quality level of s3 to s7: under outer scales finer, for all of them rest on the core."""

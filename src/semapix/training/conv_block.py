@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ConvBlock", "HalvingConv", "principal_components"]
+__all__ = ["ConvBlock", "HalvingConv", "principal_components", "start_of_detail"]
+
+_RIDGE = 1e-6  # as a share of the mean sum of squares: what pixels of blocks that never vary would divide by
 
 
 class ConvBlock(nn.Module):
@@ -50,3 +52,21 @@ def principal_components(x: Tensor, count: int) -> Tensor:
     samples = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).double()
     _, vectors = torch.linalg.eigh(samples.T @ samples)
     return vectors.flip(1)[:, :count].T.float()
+
+
+@torch.no_grad()
+def start_of_detail(analysis: nn.Conv2d, synthesis: nn.ConvTranspose2d, seen: Tensor, missed: Tensor) -> None:
+    """Let a linear path, two convolutions of blocks, code what is `missed` of what it has `seen`, (N, C, H, W) both.
+
+    The synthesis becomes the principal components of blocks that are missed, the analysis the best linear guess of what
+    these take, from the blocks themselves.
+    """
+    side = analysis.kernel_size[0]
+    blocks, wanted = (functional.pixel_unshuffle(x, side) for x in (seen, missed))
+    components = principal_components(wanted, analysis.out_channels)
+    x, y = (part.permute(0, 2, 3, 1).reshape(-1, part.shape[1]).double() for part in (blocks, wanted))
+    moments = x.T @ x
+    ridge = _RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=x.dtype, device=x.device)
+    guess = torch.linalg.solve(moments + ridge, x.T @ (y @ components.double().T))
+    analysis.weight.copy_(guess.T.reshape(analysis.weight.shape))
+    synthesis.weight.copy_(components.reshape(synthesis.weight.shape))

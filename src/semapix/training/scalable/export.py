@@ -18,7 +18,7 @@ from semapix.training.onnx_graph import to_onnx
 from semapix.training.scalable.calibrate import Calibration
 from semapix.training.scalable.graphs import scalable_graphs
 from semapix.training.scalable.model import TrainedScalable
-from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_STRIDE
+from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_REACH, OUTER_STRIDE
 from semapix.training.scalable.tables import fit_tables
 
 __all__ = ["export_scalable"]
@@ -95,11 +95,11 @@ def export_scalable(
         "outer": {
             "latents": sum(model.outer_groups),
             "groups": len(model.outer_groups),
-            "widest": model.outer_widest,
             "split_pixels": model.outer_split_pixels,
             "error_weight": model.outer_error_weight,
             "levels": OUTER_LEVELS,
             "factor": OUTER_FACTOR,
+            "reach": OUTER_REACH,
             "stride": OUTER_STRIDE,
             "finer_by_scale": model.outer_finer_by_scale,
             "margin": trained.outer.margin,

@@ -39,8 +39,8 @@ def scalable_graphs(trained: TrainedScalable) -> dict[str, GraphPart]:
     outer, model = trained.outer, trained.model
     picture = torch.zeros(1, 3, 64, 64)
     latents = sum(model.outer_groups)
-    latent_map, gain = torch.zeros(1, latents, 8, 8), torch.ones(1, latents, 1, 1)
-    channels = torch.ones(1, model.outer_channels, 1, 1)
+    latent_map, gain = torch.zeros(1, latents, 4, 4), torch.ones(1, latents, 1, 1)
+    channels = torch.ones(1, sum(model.outer_widths), 1, 1)
     parts["outer.analysis"] = GraphPart(MethodModule(outer, outer.analyse), (picture, picture, channels, gain), True)
     parts["outer.hyper"] = GraphPart(outer.hyper_analysis, (latent_map,), True)
     parts["outer.synthesis"] = GraphPart(

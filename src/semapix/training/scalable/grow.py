@@ -60,17 +60,18 @@ def grown_lifting(
 
 
 def grown_outer(old: dict[str, Tensor], unit: OuterUnit) -> dict[str, Tensor]:
-    """Weights with which `unit` computes what a smaller one with the state `old` computes.
+    """Weights with which `unit` computes what one with fewer blocks or a smaller state, `old`, computes.
 
-    Channels that the smaller one lacks are read with weight zero; blocks that it lacks are identities from the start.
-    Raises ArgumentError when `unit` is smaller somewhere, or has other latents.
+    Blocks that the smaller one lacks are identities from the start; channels of the state and within blocks are read
+    with weight zero. Raises ArgumentError when `unit` is smaller somewhere, or has other widths or latents.
     """
     state = {key: value.clone() for key, value in unit.state_dict().items()}
-    if old["gain"].shape != state["gain"].shape:
-        raise ArgumentError(
-            f"the unit has {state['gain'].shape[1]} latents, the one to start from {old['gain'].shape[1]}; "
-            "their number must stay"
-        )
+    for name, what in (("gain", "latents"), ("analysis_scale", "channels at all resolutions")):
+        if old[name].shape != state[name].shape:
+            raise ArgumentError(
+                f"the unit has {state[name].shape[1]} {what}, the one to start from {old[name].shape[1]}; "
+                "their number must stay"
+            )
     for key, value in old.items():
         if key not in state:
             raise ArgumentError(f"{key} of the model to start from has no place in the unit; it can only grow")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -17,21 +17,24 @@ from semapix.training.checkpoint import weights_of
 from semapix.training.normalise import normalise
 from semapix.training.rounding import rounded_through
 from semapix.training.scalable.grow import grown_outer
-from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OuterUnit
+from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_REACH, OuterUnit
 from semapix.training.scalable.recipe import ScalableRecipe
 
 __all__ = ["OuterSystem", "enlarge", "moved_levels"]
 
 _MEMORY_FORMAT = torch.channels_last
 
-_ON_SCALE = 0.6
+_ON_SCALE = 0.2
 """Share of the steps with a scale that rests on a coded scale; others rest on the core."""
 
-_BASE_ERROR, _BASE_FALL = 7.5, 3.5
-"""Standard deviation of errors of decoded small scales at the lowest quality, and how much it falls to the highest."""
+_SMALLER_ON_CORE = 0.2
+"""Share of the steps with a scale that rests on the core, and another one on it."""
 
-_SMALLER_ON_CORE = 0.3
-"""Share of the steps with a scale that rests on the core, and others on it."""
+_SCALE_ERRORS, _CORE_ERRORS = (2.0, 9.0), (3.0, 20.0)
+"""Least and largest standard deviation of errors of a decoded small scale and of a decoded core, 0 to 255."""
+
+_SHOWN_FACTORS = (8.0, 12.0)
+"""Of the core of a picture of 768x512, with which validation codes."""
 
 
 def enlarge(small: Tensor, size: tuple[int, int]) -> Tensor:
@@ -42,11 +45,6 @@ def enlarge(small: Tensor, size: tuple[int, int]) -> Tensor:
 def _lambdas(low: float, high: float) -> Tensor:
     """The weight of squared error at each level: `low` at quality 1, `high` at 9, a constant factor between levels."""
     return low * torch.exp(math.log(high / low) / (QUALITIES - 1) * torch.arange(OUTER_LEVELS))
-
-
-def _base_error(level: Tensor) -> Tensor:
-    """Of a decoded small scale, in the range of `normalise`: full of detail, of which 96 latents keep half."""
-    return (_BASE_ERROR - _BASE_FALL * level / (QUALITIES - 1)) / 64.0
 
 
 _BY_LEVEL = ("gain", "inverse_gain", "analysis_scale", "synthesis_scale", "coder.hyper_level")
@@ -76,8 +74,9 @@ class OuterSystem(BudgetedStage):
     """Trains `OuterUnit`.
 
     A patch is a scale; its prediction comes from itself, reduced by the factor between scales, with errors like those
-    of a decoded scale, or reduced by two at most, with errors like those of a decoded core. Loss: bits per pixel +
-    lambda * mean squared error (of 0..255), with lambda spaced evenly in the logarithm over the quality levels.
+    of a decoded scale, or reduced by any factor that the unit bridges, with errors like those of a decoded core. Loss:
+    bits per pixel + lambda * mean squared error (of 0..255), with lambda spaced evenly in the logarithm over the
+    quality levels.
     """
 
     def __init__(self, recipe: ScalableRecipe, minutes: float | None = None) -> None:
@@ -116,11 +115,12 @@ class OuterSystem(BudgetedStage):
         error = (decoded - scale).square().mean(dim=(1, 2, 3)) * 64.0**2
         return rates.total / scale[0, 0].numel(), error
 
-    def _predicted(self, scale: Tensor, factor: float, noise: Tensor) -> Tensor:
-        """A scale's prediction from one smaller by `factor`, with errors of the standard deviations `noise` (B,)."""
+    def _predicted(self, scale: Tensor, factors: Sequence[float], noise: Tensor) -> Tensor:
+        """A scale's prediction from one smaller by `factors`, with errors of the standard deviations `noise` (B,)."""
         size = (scale.shape[2], scale.shape[3])
-        below = functional.adaptive_avg_pool2d(scale, [max(1, round(side / factor)) for side in size])
-        below = below + noise[:, None, None, None] * torch.randn_like(below)
+        smaller = [max(1, round(side / factor)) for side, factor in zip(size, factors, strict=True)]
+        below = functional.adaptive_avg_pool2d(scale, smaller)
+        below = below + noise[:, None, None, None] / 64.0 * torch.randn_like(below)
         return enlarge(below, size)
 
     def _uniform(self, low: float, high: float, count: int) -> Tensor:
@@ -128,21 +128,19 @@ class OuterSystem(BudgetedStage):
 
     def training_step(self, patches: Tensor, batch_idx: int) -> Tensor:
         scale, batch = normalise(patches.float()), len(patches)
-        kind = float(torch.rand((), generator=self.random))
-        on_core = kind >= _ON_SCALE
+        kind, way, first, second = torch.rand(4, generator=self.random).tolist()
         # The full size, or a smaller scale, on which others rest.
         smaller = _ON_SCALE <= kind < _ON_SCALE + _SMALLER_ON_CORE
         lowest, highest = (OUTER_LEVELS - QUALITIES, OUTER_LEVELS) if smaller else (0, QUALITIES)
         level = torch.randint(lowest, highest, (batch,), generator=self.random).to(self.device)
-        if on_core:  # which has errors of its own, and a size that is hardly smaller
-            if float(torch.rand((), generator=self.random)) < 0.7:
-                scale = functional.avg_pool2d(scale, 2)  # small scales are of pictures much reduced
-            factor = math.exp(float(self._uniform(0.0, math.log(2.0), 1)))
-            noise = self._uniform(3.0, 18.0, batch) / 64.0
-        else:
-            factor = float(OUTER_FACTOR)
-            noise = _base_error(level) * self._uniform(0.5, 1.4, batch)
-        rate, error = self._code(scale, self._predicted(scale, factor, noise), level)
+        if smaller and way < 0.7:
+            scale = functional.avg_pool2d(scale, 2)  # small scales are of pictures much reduced
+        if kind < _ON_SCALE:
+            factors, noise = [float(OUTER_FACTOR)] * 2, self._uniform(*_SCALE_ERRORS, batch)
+        else:  # a core is square whatever the picture, so that the factors differ
+            factors = [float(OUTER_REACH) ** max(share, 0.0) for share in (first, first + second - 0.5)]
+            noise = self._uniform(*_CORE_ERRORS, batch)
+        rate, error = self._code(scale, self._predicted(scale, factors, noise), level)
         lambdas = self.lambdas[level]
         # Without the root, the finest levels would outweigh all others.
         loss = ((rate + lambdas * error) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()
@@ -154,7 +152,7 @@ class OuterSystem(BudgetedStage):
         scale = normalise(patches[0].float())
         for quality in (0, 4, 8):
             level = torch.full((len(scale),), quality, device=self.device)
-            prediction = self._predicted(scale, float(OUTER_FACTOR), _base_error(level))
+            prediction = self._predicted(scale, _SHOWN_FACTORS, torch.full((len(scale),), 10.0, device=self.device))
             rate, error = self._code(scale, prediction, level)
             psnr = 10 * torch.log10(255.0**2 / error)
             self._held_out.setdefault(quality, []).append(torch.stack([rate, psnr]))

@@ -45,20 +45,22 @@ class ScalableModel:
     """Quality levels by which s3 to s7 are coded more finely (less if negative) when outer scales rest on them."""
     outer_finer_by_scale: int
     """Quality levels by which each outer scale is coded more finely than the next larger one."""
-    outer_widest: float
-    """How many times larger than the core the smallest outer scale may be; beyond, one of the core's size is added."""
-    outer_channels: int
-    """Channels of the outer unit at 1/8 resolution."""
+    outer_widths: list[int]
+    """Channels of the outer unit at 1/4, 1/8 and 1/16 of a scale's size."""
     outer_inner: list[int]
-    """Channels between the two convolutions of a block of the outer unit's analysis, and of its synthesis."""
-    outer_blocks: list[int]
-    """Blocks of the outer unit's analysis, and of its synthesis."""
+    """Channels between the two convolutions of its blocks, by resolution as above."""
+    outer_analysis_blocks: list[int]
+    """Blocks of its analysis, by resolution."""
+    outer_synthesis_blocks: list[int]
+    """Blocks of its synthesis, by resolution."""
+    outer_detail: int
+    """The last of its latents, which get a linear path straight from the pixels too."""
     outer_groups: list[int]
-    """Latent channels of the outer unit at 1/8 resolution, in the groups that make up its sub-layers."""
+    """Its latent channels at 1/16, in the groups that make up its sub-layers."""
     outer_features: int
     """Channels of the state of the outer unit's entropy model."""
     outer_hyper: int
-    """Hyper-latent channels of the outer unit at 1/32 resolution."""
+    """Hyper-latent channels of the outer unit at 1/64."""
     outer_error_weight: float
     """What a squared error of 1 in a latent of the outer unit costs in bits, to an encoder that rounds it."""
     outer_split_pixels: int

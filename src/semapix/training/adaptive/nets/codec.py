@@ -24,7 +24,7 @@ from torch.nn import functional
 from semapix.codecs import MAP_STEPS, QUALITIES
 from semapix.training.adaptive.nets.transform import SLOPE, ConditionedBlock, FeatureTransform, Gdn
 from semapix.training.adaptive.recipe import AdaptiveModel
-from semapix.training.conv_block import ConvBlock, principal_components
+from semapix.training.conv_block import ConvBlock, principal_components, start_of_detail
 from semapix.training.entropy import LatentCoder, Rates
 from semapix.training.precision import in_float32
 
@@ -35,7 +35,6 @@ STRIDE = 16
 
 _HYPER_STRIDE = 4  # latent positions a hyper-latent position
 _STATE_SCALE = 0.25  # brings the state near the range of features
-_RIDGE = 1e-6  # as a share of the mean sum of squares: what pixels of blocks that never vary would divide by
 
 
 def _silent(layer: nn.Module) -> None:
@@ -330,21 +329,9 @@ class AdaptiveNetwork(nn.Module):
 
     @torch.no_grad()
     def start_detail(self, patches: Tensor, missed: Tensor) -> None:
-        """Let the linear path code what is `missed` of patches, both (N, 3, H, W) in the range of `normalise`.
-
-        The decoder's part becomes the principal components of blocks that are missed, the encoder's the best linear
-        guess of what these take, from the blocks themselves.
-        """
+        """Let the linear path code what is `missed` of patches, both (N, 3, H, W) in the range of `normalise`."""
         encoder, decoder = self.encoder, self.decoder
         if encoder.detail is None or decoder.detail is None:
             return
-        stem, side = encoder.stem, encoder.detail.kernel_size[0]
-        both = (functional.pixel_unshuffle(x, stem) for x in (patches, missed))
-        seen, wanted = (functional.pixel_unshuffle(x, side) for x in both)
-        components = principal_components(wanted, encoder.detail.out_channels)
-        x, y = (part.permute(0, 2, 3, 1).reshape(-1, part.shape[1]).double() for part in (seen, wanted))
-        moments = x.T @ x
-        ridge = _RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=x.dtype, device=x.device)
-        guess = torch.linalg.solve(moments + ridge, x.T @ (y @ components.double().T))
-        encoder.detail.weight.copy_(guess.T.reshape(encoder.detail.weight.shape))
-        decoder.detail.weight.copy_(components.reshape(decoder.detail.weight.shape))
+        both = (functional.pixel_unshuffle(x, encoder.stem) for x in (patches, missed))
+        start_of_detail(encoder.detail, decoder.detail, *both)
