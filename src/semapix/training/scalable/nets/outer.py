@@ -171,7 +171,9 @@ class OuterUnit(nn.Module):
             seen = self.synthesis_prediction[number](functional.pixel_unshuffle(prediction, _STEM * 2**number))
             x = self.synthesis_blocks[number](self.synthesis_double[number](x) + seen) * scales[number]
         missing = in_float32(self.synthesis_out, x)
-        missing = missing + in_float32(self.synthesis_detail, latent[:, -self.synthesis_detail.in_channels :])
+        detail = self.synthesis_detail.in_channels
+        _, last = torch.split(latent, [self.synthesis_in.in_channels - detail, detail], dim=1)
+        missing = missing + in_float32(self.synthesis_detail, last)
         return prediction + functional.pixel_shuffle(missing, _STEM)
 
     def forward(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Rates]:
