@@ -124,7 +124,7 @@ class OuterSystem(BudgetedStage):
         return enlarge(below, size)
 
     def _uniform(self, low: float, high: float, count: int) -> Tensor:
-        return torch.rand(count, generator=self.random).to(self.device) * (high - low) + low
+        return torch.rand(count, generator=self.random).to(self.device, non_blocking=True) * (high - low) + low
 
     def training_step(self, patches: Tensor, batch_idx: int) -> Tensor:
         scale, batch = normalise(patches.float()), len(patches)
@@ -133,11 +133,11 @@ class OuterSystem(BudgetedStage):
         # The full size, or a smaller scale, on which others rest.
         smaller = _ON_SCALE <= kind < _ON_SCALE + _SMALLER_ON_CORE
         lowest, highest = (OUTER_LEVELS - QUALITIES, OUTER_LEVELS) if smaller else (0, QUALITIES)
-        level = torch.randint(lowest, highest, (batch,), generator=self.random).to(self.device)
+        level = torch.randint(lowest, highest, (batch,), generator=self.random).to(self.device, non_blocking=True)
         if on_core:  # which has errors of its own, and a size that is hardly smaller
             if float(torch.rand((), generator=self.random)) < 0.7:
                 scale = functional.avg_pool2d(scale, 2)  # small scales are of pictures much reduced
-            factor = math.exp(float(self._uniform(0.0, math.log(2.0), 1)))
+            factor = 2.0 ** float(torch.rand((), generator=self.random))
             noise = self._uniform(3.0, 18.0, batch) / 64.0
         else:
             factor = float(OUTER_FACTOR)
