@@ -21,7 +21,7 @@ from semapix.training.adaptive.nets.codec import AdaptiveNetwork, Decoder
 from semapix.training.adaptive.nets.transform import Gdn
 from semapix.training.adaptive.nets.vgg import Vgg16
 from semapix.training.adaptive.recipe import AdaptiveRecipe
-from semapix.training.adaptive.scenes import ScenePatches, load_scenes
+from semapix.training.adaptive.scenes import MappedPatches, ScenePatches, load_scenes
 from semapix.training.adaptive.system import AdaptiveSystem
 from semapix.training.budget import clip_gradients
 from semapix.training.checkpoint import read_checkpoint, weights_of
@@ -442,6 +442,17 @@ def test_patches_of_scenes_and_photos():
     assert (~of_scene).any()
     assert (objects[of_scene] == 7).all()
     assert (objects[~of_scene] == 0).all()
+
+
+def test_patches_come_with_maps_of_their_objects():
+    scene = np.zeros((90, 80, 4), np.uint8)
+    scene[:, :, :3] = scene[:, :, 3:] = np.where(np.arange(80)[None, :, None] < 40, 0, 7)
+    patches, maps = next(iter(MappedPatches(ScenePatches([scene], 16, 64, 0), [0.0, 1.0, 0.0, 0.0], 0)))
+    assert patches.shape == (16, 3, 64, 64)
+    assert maps.shape == (16, 1, 4, 4)
+    objects = torch.nn.functional.avg_pool2d((patches[:, :1] == 7).float(), 16)
+    for share, levels in zip(objects, maps, strict=True):  # one level where the object is, another where it is not
+        assert torch.corrcoef(torch.stack([share.flatten(), levels.flatten()]))[0, 1].abs() > 0.999
 
 
 def test_pictures_smaller_than_patches_are_refused():

@@ -35,6 +35,21 @@ def test_levels_of_quality_have_shares_of_their_own():
     assert density(symbols, torch.tensor([1, 0])).min() > 10
 
 
+def test_a_batch_of_several_levels_counts_as_those_of_each_alone():
+    torch.manual_seed(0)
+    symbols, quality = torch.round(9 * torch.randn(12, 3, 2, 2)), torch.arange(12) % 5
+    both, apart = CountedDensity(9, 3), CountedDensity(9, 3)
+    both.count(symbols, quality)
+    for band in both.bands[quality].unique():
+        chosen = apart.bands[quality] == band
+        apart.count(symbols[chosen], quality[chosen])
+    assert torch.allclose(both.shares, apart.shares, atol=1e-7)
+    assert torch.allclose(both.shares.sum(dim=2), torch.ones(()), atol=1e-5)
+    unseen = [band for band in range(len(both.shares)) if band not in both.bands[quality]]
+    assert unseen
+    assert torch.equal(both.shares[unseen], CountedDensity(9, 3).shares[unseen])
+
+
 def test_noise_lies_between_its_neighbours_and_points_to_the_likelier():
     quality = torch.zeros(1, dtype=torch.long)
     density = CountedDensity(2, 1)

@@ -11,8 +11,8 @@ from torch.nn import functional
 from semapix.errors import ArgumentError
 from semapix.tasks import places
 from semapix.training.dicm.guidance import WHOLE, boxes_of, guided_view
-from semapix.training.dicm.scenes import Scene, SceneViews, class_names, fitted, load_scenes
-from semapix.training.dicm.targets import Truth, assign, detection_losses, map_reach
+from semapix.training.dicm.scenes import Scene, SceneViews, WantedViews, class_names, fitted, load_scenes
+from semapix.training.dicm.targets import Truth, assign, detection_losses, map_reach, wanted
 from semapix.training.recipe import load_recipe
 
 STAGE = load_recipe("dicm-tiny").selfsupervised
@@ -222,25 +222,65 @@ def test_losses_vanish_for_right_answers_and_grow_with_wrong_ones():
     mask[0, 2:6, 2:6] = 1
     things = truth([[8, 8, 24, 24]], [1], mask)
     answers = right_answers(things, (mask * 40 - 20)[None])
-    losses = detection_losses(answers, AT, REACH, [things], 4)
+    losses = detection_losses(answers, wanted([things], AT, REACH), 4)
     assert float(losses["classes"]) < 1e-3
     assert float(losses["boxes"]) < 1e-3
     assert float(losses["masks"]) < 1e-3
     classes, sides, central, mixture, prototypes = answers
-    wrong = detection_losses((-classes, sides * 2, central, mixture, -prototypes), AT, REACH, [things], 4)
+    wrong = detection_losses((-classes, sides * 2, central, mixture, -prototypes), wanted([things], AT, REACH), 4)
     assert float(wrong["classes"]) > 1
     assert float(wrong["boxes"]) > 0.3
     assert float(wrong["masks"]) > 1
+
+
+def test_losses_of_a_batch_weigh_its_scenes_by_the_places_that_speak():
+    mask = torch.zeros(1, 8, 8)
+    mask[0, 2:6, 2:6] = 1
+    scenes = [truth([[8, 8, 24, 24]], [1], mask), truth([[1, 1, 9, 9]], [0], 1 - mask), truth([], [])]
+    torch.manual_seed(0)
+    shapes = ((3, len(AT), 2), (3, len(AT), 4), (3, len(AT), 1), (3, len(AT), 5), (3, 5, 8, 8))
+    answers = [torch.rand(shape) * 9 for shape in shapes]
+    together = detection_losses(tuple(answers), wanted(scenes, AT, REACH), 4)
+    alone = [
+        detection_losses(tuple(x[i : i + 1] for x in answers), wanted([scene], AT, REACH), 4)
+        for i, scene in enumerate(scenes)
+    ]
+    speak = [int((assign(AT, REACH, scene).object >= 0).sum()) for scene in scenes]
+    assert speak == [4, 1, 0]
+    for name in ("central", "masks"):
+        mean = sum(float(losses[name]) * count for losses, count in zip(alone, speak, strict=True)) / 5
+        assert float(together[name]) == pytest.approx(mean, rel=1e-5)
+    mean = sum(float(losses["classes"]) * max(1, count) for losses, count in zip(alone, speak, strict=True)) / 5
+    assert float(together["classes"]) == pytest.approx(mean, rel=1e-5)
+
+
+def test_views_come_with_what_places_should_say():
+    batches = iter(WantedViews(SceneViews([marked_scene()], 6, 96, 4, 0.0, 3), [8, 16]))
+    looked = 0
+    for _ in range(12):
+        pictures, target = next(batches)
+        count = (96 // 8) ** 2 + (96 // 16) ** 2
+        assert pictures.shape == (6, 3, 96, 96)
+        assert target.ignored.shape == (6, count)
+        assert target.masks.shape == (len(target.mask_place), 24, 24)
+        assert set(target.mask_place.tolist()) <= set(target.place.tolist())
+        for place, sides in zip(target.place.tolist(), target.sides, strict=True):
+            scene, cell = divmod(place, count)
+            assert sides.min() > 0
+            if cell < (96 // 8) ** 2 and sides.min() > 2:  # the middle of a cell of 8x8 pixels, well within white
+                assert pictures[scene, 0, cell // 12 * 8 + 4, cell % 12 * 8 + 4] > 127
+                looked += 1
+    assert looked > 20
 
 
 def test_classes_that_a_scene_was_not_searched_for_are_left_alone():
     things = truth([[8, 8, 24, 24]], [0], known=1)
     classes, *others = right_answers(things, torch.zeros(1, 1, 8, 8))
     classes[0, :, 1] = 15.0  # sees the other class everywhere
-    losses = detection_losses((classes, *others), AT, REACH, [things], 4)
+    losses = detection_losses((classes, *others), wanted([things], AT, REACH), 4)
     assert float(losses["classes"]) < 1e-3
     searched = dataclasses.replace(things, known=2)
-    assert float(detection_losses((classes, *others), AT, REACH, [searched], 4)["classes"]) > 1
+    assert float(detection_losses((classes, *others), wanted([searched], AT, REACH), 4)["classes"]) > 1
 
 
 def test_a_scene_without_objects_has_finite_losses_and_gradients():
@@ -248,7 +288,7 @@ def test_a_scene_without_objects_has_finite_losses_and_gradients():
     mixture = torch.zeros(1, len(AT), 1, requires_grad=True)
     prototypes = torch.zeros(1, 1, 8, 8, requires_grad=True)
     answers = (classes, torch.ones(1, len(AT), 4), torch.zeros(1, len(AT), 1), mixture, prototypes)
-    losses = detection_losses(answers, AT, REACH, [truth([], [])], 4)
+    losses = detection_losses(answers, wanted([truth([], [])], AT, REACH), 4)
     sum(losses.values()).backward()
     assert all(torch.isfinite(loss) for loss in losses.values())
     assert float(classes.grad.abs().sum()) > 0

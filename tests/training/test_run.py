@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from semapix.errors import ArgumentError
+from semapix.training import run
 from semapix.training.checkpoint import read_checkpoint
 from semapix.training.recipe import load_recipe
 from semapix.training.rounding import round_weights
@@ -87,3 +88,20 @@ def test_run_folders_of_other_networks_are_refused(lost, run_folder, training_da
         with pytest.raises(ArgumentError, match=text):
             action()
     assert read_checkpoint(run_folder, "outer")["global_step"] == 2  # as it was
+
+
+def test_processes_make_batches_for_cuda_alone(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert run._workers() == 0
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert run._workers() == 4
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    assert run._workers() == 8
+
+
+def test_cuda_rounds_no_float32(run_folder, training_data, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    train(RECIPE, "outer", training_data, run_folder, steps=3)
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32

@@ -43,7 +43,8 @@ def random_view(pictures: Tensor, side: int, views: Views, generator: torch.Gene
     batch, device, jitter = pictures.shape[0], pictures.device, views.jitter
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(batch, generator=generator).to(device) * (high - low) + low
+        # Without `non_blocking`, a device would have to be idle before the next number is drawn.
+        return torch.rand(batch, generator=generator).to(device, non_blocking=True) * (high - low) + low
 
     area = uniform(views.smallest_area, 1.0)
     ratio = torch.exp(uniform(math.log(3 / 4), math.log(4 / 3)) / 2)
@@ -100,7 +101,7 @@ def mixed(pictures: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor,
     area, across, down = torch.rand(3, generator=generator).tolist()
     tall, wide = round(height * math.sqrt(area)), round(width * math.sqrt(area))
     top, left = round(down * (height - tall)), round(across * (width - wide))
-    other = torch.randperm(batch, generator=generator).to(pictures.device)
+    other = torch.randperm(batch, generator=generator).to(pictures.device, non_blocking=True)
     result = pictures.clone()
     result[:, :, top : top + tall, left : left + wide] = pictures[other, :, top : top + tall, left : left + wide]
     return result, other, tall * wide / (height * width)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from semapix.coding import GAUSSIAN_REACH, LEVELS, SCALE_HIGH, SCALE_LOW, TableBank
 from semapix.training.fitted_tables import bands_of
@@ -28,6 +27,9 @@ class CountedDensity(nn.Module):
 
     reach = 48
     """Symbols -reach..reach have a share of their own; beyond, each step further costs a bit."""
+
+    bands: Tensor
+    shares: Tensor
 
     def __init__(self, levels: int, channels: int) -> None:
         super().__init__()
@@ -54,13 +56,17 @@ class CountedDensity(nn.Module):
     @torch.no_grad()
     def count(self, symbols: Tensor, quality: Tensor) -> None:
         """Let the shares follow those of whole symbols (B, Z, h, w) at quality levels (B,)."""
-        place = (symbols.clamp(-self.reach, self.reach) + self.reach).long().transpose(0, 1)  # (Z, B, h, w)
+        place = (symbols.clamp(-self.reach, self.reach) + self.reach).long().flatten(2)  # (B, Z, h * w)
         bands = self.bands[quality]
-        for band in sorted(set(bands.tolist())):
-            chosen = place[:, bands == band]
-            seen = functional.one_hot(chosen.flatten(1), self.shares.shape[2]).float().mean(dim=1)
-            speed = 1 - (1 - _SHARE_SPEED) ** chosen.shape[1]
-            self.shares[band].lerp_(seen, speed)
+        count, channels, reach = self.shares.shape
+        row = bands[:, None] * channels + torch.arange(channels, device=symbols.device)
+        at = (row[:, :, None] * reach + place).flatten()
+        # All bands at once, without asking the device for what it has counted.
+        seen = self.shares.new_zeros(self.shares.numel()).scatter_add_(0, at, torch.ones_like(at, dtype=torch.float32))
+        pictures = self.shares.new_zeros(count).scatter_add_(0, bands, torch.ones_like(bands, dtype=torch.float32))
+        speed = 1 - (1 - _SHARE_SPEED) ** pictures  # 0 where there are none
+        share = seen.view_as(self.shares) / (pictures.clamp(min=1) * place.shape[2])[:, None, None]
+        self.shares.lerp_(share, speed[:, None, None])
 
     def take(self, tables: TableBank, levels: NDArray[np.uint8]) -> None:
         """Take the shares from `tables`, those of each quality level and channel by their numbers `levels` (Q, Z)."""

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 
 from semapix.errors import ArgumentError
 
@@ -28,6 +28,7 @@ __all__ = [
     "Numbered",
     "Patches",
     "Together",
+    "first_pictures",
     "load_labelled",
     "load_photos",
     "own_random",
@@ -116,8 +117,23 @@ def load_labelled(folder: Path, pattern: str, side: int) -> LabelledPictures:
 
 
 def own_random(seed: int) -> np.random.Generator:
-    """A random generator that differs between devices and between runs, so that a resumed stage sees new batches."""
-    return np.random.default_rng([seed, int(os.environ.get("LOCAL_RANK", "0")), time.time_ns()])
+    """A random generator that differs between devices, their worker processes and runs.
+
+    So no two of them make the same batches, and a resumed stage sees new ones.
+    """
+    worker = get_worker_info()
+    rank, number = int(os.environ.get("LOCAL_RANK", "0")), 0 if worker is None else worker.id
+    return np.random.default_rng([seed, rank, number, time.time_ns()])
+
+
+def first_pictures(batches: Iterable[Tensor], count: int) -> Tensor:
+    """The first `count` pictures (N, 3, H, W) of a row of batches, whatever their sizes."""
+    taken: list[Tensor] = []
+    for batch in batches:
+        taken.append(batch)
+        if sum(map(len, taken)) >= count:
+            break
+    return torch.cat(taken)[:count]
 
 
 class Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):

@@ -27,7 +27,6 @@ from semapix.coding import (
     LatentGroup,
     LatentModel,
     PixelShuffle,
-    anchors,
 )
 from semapix.training.counted_density import CountedDensity
 
@@ -191,7 +190,7 @@ class LatentCoder(nn.Module):
         state = self.hyper(round_through(hyper_latent))[:, :, :height, :width]
         if self.carry is not None and carried is not None:
             state = _added(state, self.carry(carried)[:, :, :height, :width])
-        first = torch.from_numpy(anchors(height, width)).to(latent.device)
+        first = _anchors(height, width, latent.device)
         decoded: list[Tensor] = []
         bits = torch.zeros_like(hyper_bits)
         for group, part in zip(self.groups, torch.split(latent, self.sizes, dim=1), strict=True):
@@ -246,6 +245,12 @@ class LatentCoder(nn.Module):
         carry = None if self.carry is None else self.carry.export()
         groups = tuple(group.export() for group in self.groups)
         return LatentModel(levels, self.hyper.export(), carry, groups, means if means.any() else None)
+
+
+def _anchors(height: int, width: int, device: torch.device) -> Tensor:
+    """`semapix.coding.anchors`, made on the device: a copy to it would wait for all that it has to do."""
+    row, column = torch.arange(height, device=device), torch.arange(width, device=device)
+    return (row[:, None] + column) % 2 == 0
 
 
 def _added(state: Tensor, change: Tensor) -> Tensor:

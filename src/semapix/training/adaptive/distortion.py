@@ -14,11 +14,12 @@ from semapix.training.adaptive.grow import grow_codec
 from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.adaptive.signal import SignalSystem
 from semapix.training.checkpoint import weights_of
+from semapix.training.data import first_pictures
 from semapix.training.normalise import normalise
 
 __all__ = ["DistortionSystem"]
 
-_GROWTH_BATCHES = 30  # that show what a smaller codec leaves out
+_GROWTH_PATCHES = 240  # that show what a smaller codec leaves out
 
 
 class DistortionSystem(SignalSystem):
@@ -40,12 +41,11 @@ class DistortionSystem(SignalSystem):
 
     def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
         """Those of a smaller codec too, which grows."""
-        patches = torch.cat([batch for _, (batch, _) in zip(range(_GROWTH_BATCHES), training, strict=False)])
+        patches = first_pictures((batch for batch, _ in training), _GROWTH_PATCHES)
         grow_codec(weights_of(state["state_dict"], "network"), self.network, normalise(patches.float()), self._steps)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        patches, segments = batch
-        quality = self.draw(segments)
+        patches, quality = batch
         pictures, coded, rate = self.code(patches, quality)
         weighted, plain = self.distortion(pictures, coded.picture, quality)
         if batch_idx % 50 == 0:

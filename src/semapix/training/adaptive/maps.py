@@ -42,7 +42,7 @@ def random_map(kind: str, segments: Tensor, random: torch.Generator) -> Tensor:
         level = uniform(1) * (uniform(1) >= _NOTHING)
         return level.expand(1, side, side).contiguous()
     if kind == "instances":
-        levels = uniform(256)[segments.cpu().long()]
+        levels = uniform(256)[segments.long()]
         return functional.avg_pool2d(levels[None], STRIDE)
     if kind == "linear":
         start, end = uniform(2)

@@ -62,8 +62,8 @@ class PerceptionSystem(MatchedSystem):
         return pictures, decoded, rates.total / pictures[0, 0].numel()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        patches, segments = batch
-        stage, quality = self.stage, self.draw(segments)
+        patches, quality = batch
+        stage = self.stage
         pictures, coded, rate = self.code(patches, quality)
         weighted, plain = self.distortion(pictures, coded.picture, quality)
         apart = self.match(coded.picture, pictures)

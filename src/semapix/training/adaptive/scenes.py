@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from semapix.errors import ArgumentError
+from semapix.training.adaptive.maps import random_maps
 from semapix.training.data import own_random, random_patch
 
-__all__ = ["ScenePatches", "load_scenes"]
+__all__ = ["MappedPatches", "ScenePatches", "load_scenes"]
 
 _MOST_OBJECTS = 255
 
@@ -73,3 +74,18 @@ class ScenePatches(IterableDataset[tuple[Tensor, Tensor]]):
                 patches.append(patch if len(patch) == 4 else np.concatenate([patch, np.zeros_like(patch[:1])]))
             batch = torch.from_numpy(np.stack(patches))
             yield batch[:, :3].contiguous(), batch[:, 3].contiguous()
+
+
+class MappedPatches(IterableDataset[tuple[Tensor, Tensor]]):
+    """An endless row of batches: patches uint8 (B, 3, S, S) of `ScenePatches` and random maps for them.
+
+    `shares`: see `random_maps`, which tells of the maps (B, 1, S/16, S/16).
+    """
+
+    def __init__(self, patches: ScenePatches, shares: Sequence[float], seed: int) -> None:
+        self._patches, self._shares, self._seed = patches, shares, seed
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        random = torch.Generator().manual_seed(int(own_random(self._seed).integers(2**63)))
+        for patches, segments in self._patches:
+            yield patches, random_maps(segments, self._shares, random)

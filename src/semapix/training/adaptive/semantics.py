@@ -21,8 +21,7 @@ class SemanticsSystem(MatchedSystem):
         self.stage: SemanticsStage = recipe.semantics
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        patches, segments = batch
-        quality = self.draw(segments)
+        patches, quality = batch
         pictures, coded, rate = self.code(patches, quality)
         weighted, plain = self.distortion(pictures, coded.picture, quality)
         apart = self.match(coded.picture, pictures)

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from semapix.training.adaptive.maps import random_maps
 from semapix.training.adaptive.nets.codec import STRIDE, AdaptiveNetwork, Coded
 from semapix.training.adaptive.recipe import AdaptiveRecipe, DistortionStage
 from semapix.training.budget import BudgetedStage, clip_gradients
@@ -23,7 +22,7 @@ _TRIED = (0.0, 0.25, 0.5, 0.75, 1.0)  # uniform maps that validation codes with
 
 
 class SignalSystem(BudgetedStage):
-    """Trains `AdaptiveNetwork`; batches are those of `ScenePatches`."""
+    """Trains `AdaptiveNetwork`; batches are those of `MappedPatches`."""
 
     def __init__(self, recipe: AdaptiveRecipe, stage: DistortionStage, minutes: float | None = None) -> None:
         super().__init__(recipe, stage, minutes)
@@ -44,10 +43,6 @@ class SignalSystem(BudgetedStage):
         pictures = normalise(patches.float()).contiguous(memory_format=torch.channels_last)
         coded = functional_call(self.network, rounded_through(self.network), (pictures, quality))
         return pictures, coded, coded.rates.total / pictures[0, 0].numel()
-
-    def draw(self, segments: Tensor) -> Tensor:
-        """Random maps for a batch."""
-        return random_maps(segments, self.stage.map_shares, self.random).to(segments.device)
 
     def distortion(self, pictures: Tensor, decoded: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Squared error of 0 to 255, weighted by the map and plain, (B,) each."""

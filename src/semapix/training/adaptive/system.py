@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
 from semapix.training.adaptive.classifier import ClassifierSystem
@@ -16,15 +14,15 @@ from semapix.training.adaptive.model import load_adaptive, load_network
 from semapix.training.adaptive.perception import PerceptionSystem
 from semapix.training.adaptive.recipe import AdaptiveRecipe, DistortionStage, SemanticsStage
 from semapix.training.adaptive.restore import restore_adaptive
-from semapix.training.adaptive.scenes import ScenePatches, load_scenes
+from semapix.training.adaptive.scenes import MappedPatches, ScenePatches, load_scenes
 from semapix.training.adaptive.semantics import SemanticsSystem
-from semapix.training.data import Batches
+from semapix.training.data import Batches, first_pictures
 from semapix.training.splits import label_spaces, labelled, middles, photos
 from semapix.training.system import Prepared, System
 
 __all__ = ["AdaptiveSystem"]
 
-_START_BATCHES = 60  # where the first layer sees blocks of 4x4 pixels
+_START_PATCHES = 480  # where the first layer sees blocks of 4x4 pixels
 _HELD_OUT_SIDE = 256  # of the middles of held-out photos
 
 
@@ -45,18 +43,19 @@ class AdaptiveSystem(System):
         held_out = [middles(photo_held_out, min(2 * signal.side, _HELD_OUT_SIDE))]
         scenes = load_scenes(data / recipe.data.scenes)
         patches = ScenePatches([*photo_training, *scenes], signal.batch, signal.side, signal.seed)
+        training = MappedPatches(patches, signal.map_shares, signal.seed)
         if stage == "distortion":
             distortion = DistortionSystem(recipe, minutes)
-            count = max(1, _START_BATCHES * recipe.model.stem**2 // 16)  # as many positions of the finest resolution
-            distortion.start(torch.cat([batch for (batch, _), _ in zip(patches, range(count), strict=False)]))
-            return Prepared(distortion, patches, held_out)
+            count = max(1, _START_PATCHES * recipe.model.stem**2 // 16)  # as many positions of the finest resolution
+            distortion.start(first_pictures((batch for batch, _ in patches), count))
+            return Prepared(distortion, training, held_out)
         section: SemanticsStage = getattr(recipe, stage)
         match = load_match(section.feature_network, folder, section.feature_reduce)
         if stage == "semantics":
             start = load_network(folder, "distortion", recipe)
-            return Prepared(SemanticsSystem(recipe, start, match, minutes), patches, held_out)
+            return Prepared(SemanticsSystem(recipe, start, match, minutes), training, held_out)
         start = load_network(folder, "semantics", recipe)
-        return Prepared(PerceptionSystem(recipe, start, match, minutes), patches, held_out)
+        return Prepared(PerceptionSystem(recipe, start, match, minutes), training, held_out)
 
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_adaptive(bundle, folder)

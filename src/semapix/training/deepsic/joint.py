@@ -95,7 +95,7 @@ class JointSystem(BudgetedStage):
         return features, decoded, bits / pictures[0, 0].numel(), error
 
     def _level(self, count: int) -> Tensor:
-        return torch.randint(0, QUALITIES, (count,), generator=self.random).to(self.device)
+        return torch.randint(0, QUALITIES, (count,), generator=self.random).to(self.device, non_blocking=True)
 
     def _signal_loss(self, rate: Tensor, error: Tensor, level: Tensor) -> Tensor:
         lambdas = self.lambdas[level]
@@ -105,7 +105,7 @@ class JointSystem(BudgetedStage):
     def _logits(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Of the groups, which are the sums over their classes, and of the classes."""
         fine = self.semantics(features).float()
-        return group_shares(fine, self.parents).log(), fine
+        return group_shares(fine, self.parents, len(self.labels["coarse"])).log(), fine
 
     def training_step(self, batch: tuple[tuple[Tensor, Tensor, Tensor], Tensor], batch_idx: int) -> Tensor:
         (pictures, coarse, fine), patches = batch
@@ -115,7 +115,7 @@ class JointSystem(BudgetedStage):
         view = random_view(pictures.float(), self.side, stage, self.random)
         level = self._level(len(view))
         features, decoded, rate, error = self._code(normalise(view), level)
-        as_float = torch.rand(len(view), generator=self.random).to(self.device) < stage.float_share
+        as_float = torch.rand(len(view), generator=self.random).to(self.device, non_blocking=True) < stage.float_share
         groups, classes = self._logits(torch.where(as_float[:, None, None, None], features, decoded))
         coarse_loss = functional.nll_loss(groups, coarse)
         fine_loss = functional.cross_entropy(classes, fine, label_smoothing=stage.label_smoothing)

@@ -100,7 +100,7 @@ class CompressionSystem(BudgetedStage):
             (random_view(pictures.float(), self.side, self.stage, self.random), "glance"),
             (patches.float(), "scene"),
         ):
-            level = torch.randint(0, QUALITIES, (len(shown),), generator=self.random).to(self.device)
+            level = torch.randint(0, QUALITIES, (len(shown),), generator=self.random).to(self.device, non_blocking=True)
             rate, wrong, wrong_seen = self._code(shown, level)
             losses.append(self._loss(rate, wrong, wrong_seen, level))
             if batch_idx % 50 == 0 and name == "scene":

@@ -55,7 +55,7 @@ def guided_view(
     batch, device = len(pictures), pictures.device
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(batch, generator=generator).to(device) * (high - low) + low
+        return torch.rand(batch, generator=generator).to(device, non_blocking=True) * (high - low) + low
 
     def beta() -> Tensor:
         """Of the Beta distribution with both parameters alpha, by Jöhnk's way of two powers of uniform numbers."""
@@ -67,7 +67,7 @@ def guided_view(
             good = left & (x + y <= 1) & (x + y > 0)
             kept[good] = (x / (x + y))[good]
             left &= ~good
-        return kept.to(device)
+        return kept.to(device, non_blocking=True)
 
     area = uniform(stage.smallest_area, 1.0)
     ratio = torch.exp(uniform(math.log(3 / 4), math.log(4 / 3)) / 2)

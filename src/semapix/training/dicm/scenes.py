@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, TensorDataset
 
 from semapix.errors import ArgumentError
-from semapix.tasks import check_entry, read_annotations
+from semapix.tasks import check_entry, places, read_annotations
 from semapix.training.data import own_random
-from semapix.training.dicm.targets import Truth
+from semapix.training.dicm.targets import Truth, Wanted, map_reach, wanted
 
-__all__ = ["Scene", "SceneViews", "class_names", "fitted", "load_scenes"]
+__all__ = ["Scene", "SceneViews", "WantedViews", "class_names", "fitted", "load_scenes"]
 
 _ANNOTATIONS = "instances_train.json"
 _SMALLEST, _LARGEST = 0.5, 1.6  # how large a view shows a scene, beside fitting into the square
@@ -228,6 +228,20 @@ class SceneViews(IterableDataset[tuple[Tensor, list[Truth]]]):
             placed.draw(canvas, window)
             parts.append((placed, window))
         return canvas.transpose(2, 0, 1), _truth(parts, side, self._stride)
+
+
+class WantedViews(IterableDataset[tuple[Tensor, Wanted]]):
+    """The views of `SceneViews`, and what the places of maps with `strides` should say of them."""
+
+    def __init__(self, views: SceneViews, strides: Sequence[int]) -> None:
+        self._views, self._strides = views, strides
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Wanted]]:
+        for pictures, truths in self._views:
+            height, width = pictures.shape[2:]
+            counts = [-(-height // stride) * -(-width // stride) for stride in self._strides]
+            at = torch.from_numpy(places(height, width, self._strides))
+            yield pictures, wanted(truths, at, map_reach(counts, self._strides))
 
 
 def fitted(scenes: Sequence[Scene], side: int) -> TensorDataset:

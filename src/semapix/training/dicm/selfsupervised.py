@@ -80,7 +80,7 @@ class SelfSupervisedSystem(BudgetedStage):
         """Keys (B, P), made in shuffled parts."""
         for slow, fast in zip(self.key.parameters(), self.query.parameters(), strict=True):
             slow.lerp_(fast, 1 - self.stage.momentum)
-        order = torch.randperm(len(view), generator=self.random).to(view.device)
+        order = torch.randperm(len(view), generator=self.random).to(view.device, non_blocking=True)
         parts = torch.chunk(order, self.stage.key_parts)
         keys = torch.cat([self.key(self._seen(view[part]))[0] for part in parts])
         return keys[torch.argsort(order)]

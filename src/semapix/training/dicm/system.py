@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from semapix.bundle import Bundle
-from semapix.training.data import Batches, Numbered, Patches, Together
+from semapix.training.data import Batches, Numbered, Patches, Together, first_pictures
 from semapix.training.dicm.compressing import CompressionSystem
 from semapix.training.dicm.export import export_dicm
 from semapix.training.dicm.model import load_dicm, load_stage
 from semapix.training.dicm.recipe import DicmData, DicmRecipe
 from semapix.training.dicm.restore import restore_dicm
-from semapix.training.dicm.scenes import Scene, SceneViews, class_names, fitted, load_scenes
+from semapix.training.dicm.scenes import Scene, SceneViews, WantedViews, class_names, fitted, load_scenes
 from semapix.training.dicm.selfsupervised import SelfSupervisedSystem
 from semapix.training.dicm.tasking import TasksSystem
 from semapix.training.splits import label_spaces, labelled, middles, photos
@@ -24,7 +24,7 @@ from semapix.training.system import Prepared, System
 
 __all__ = ["DicmSystem"]
 
-_START_BATCHES = 20
+_START_PATCHES = 160
 
 
 class DicmSystem(System):
@@ -50,7 +50,7 @@ class DicmSystem(System):
             patches = Patches(
                 _large_enough(pictures, second.scene_side), second.scene_batch, second.scene_side, second.seed
             )
-            coding.start(torch.cat([batch for batch, _ in zip(patches, range(_START_BATCHES), strict=False)]))
+            coding.start(first_pictures(patches, _START_PATCHES))
             batches = Together(Batches(training, second.batch, second.seed), patches)
             shown = _large_enough([scene.pixels for scene in scenes_held_out], second.scene_side)
             return Prepared(coding, batches, [held_out, middles(shown, second.scene_side)])
@@ -58,7 +58,8 @@ class DicmSystem(System):
         system = TasksSystem(load_stage(folder, "compression", recipe, labels), minutes)
         stride = recipe.model.prototype_stride
         views = SceneViews(scenes, third.scene_batch, third.scene_side, stride, third.mosaic, third.seed)
-        batches = Together(Batches(training, third.batch, third.seed), views)
+        targets = WantedViews(views, recipe.model.pyramid_strides)
+        batches = Together(Batches(training, third.batch, third.seed), targets)
         return Prepared(system, batches, [held_out, fitted(scenes_held_out, recipe.model.scene_side)])
 
     def restore(self, bundle: Bundle, folder: Path) -> None:

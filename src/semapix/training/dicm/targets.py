@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from semapix.training.dicm.nets.heads import DenseAnswers
 
-__all__ = ["Assigned", "Truth", "assign", "detection_losses", "map_reach"]
+__all__ = ["Assigned", "Truth", "Wanted", "assign", "detection_losses", "map_reach", "wanted"]
 
 _RADIUS = 1.5  # places within so many cells of a box's middle speak for it
 _REACH = 8.0  # a map is for boxes with sides up to so many cells; the coarsest for all larger ones
@@ -39,11 +40,6 @@ class Truth:
     masks: Tensor
     has_mask: Tensor
     known: int
-
-    def to(self, device: torch.device) -> Truth:
-        """The same on another device."""
-        boxes, classes, masks, has_mask = (x.to(device) for x in (self.boxes, self.classes, self.masks, self.has_mask))
-        return Truth(boxes, classes, masks, has_mask, self.known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,36 +85,67 @@ def map_reach(counts: Sequence[int], strides: Sequence[int]) -> Tensor:
     return torch.cat(rows)
 
 
-def detection_losses(
-    answers: DenseAnswers, at: Tensor, reach: Tensor, truths: Sequence[Truth], prototype_stride: int
-) -> dict[str, Tensor]:
+class Wanted(NamedTuple):
+    """What the N places of each scene of a batch should say; P of all B * N places speak for an object.
+
+    `place`: int64 (P,), positions among all places, in order. `label`: int64 (P,). `sides`: (P, 4), of the box around
+    each. `ignored`: bool (B, N), places that may say what they want. `known`: int64 (B,), how many classes each scene
+    was searched for. `mask_place`: int64 (M,), those of `place` whose masks are learned from, of at most 48 of them;
+    `mask_boxes`: (M, 4); `masks`: (M, h, w).
+    """
+
+    place: Tensor
+    label: Tensor
+    sides: Tensor
+    ignored: Tensor
+    known: Tensor
+    mask_place: Tensor
+    mask_boxes: Tensor
+    masks: Tensor
+
+
+def wanted(truths: Sequence[Truth], at: Tensor, reach: Tensor) -> Wanted:
+    """What places `at` (N, 2) should say of scenes, one by one; `reach`: see `assign`. For the processor."""
+    found = [assign(at, reach, truth) for truth in truths]
+    speaks = [torch.nonzero(assigned.object >= 0)[:, 0] for assigned in found]
+    things = [assigned.object[places] for assigned, places in zip(found, speaks, strict=True)]
+    boxes = torch.cat([truth.boxes[thing] for truth, thing in zip(truths, things, strict=True)])
+    own = torch.cat([at[places] for places in speaks])
+    place = torch.cat([number * len(at) + places for number, places in enumerate(speaks)])
+    masked = torch.cat([truth.has_mask[thing] for truth, thing in zip(truths, things, strict=True)])
+    pairs = torch.nonzero(masked)[:, 0]
+    if len(pairs):
+        pairs = pairs[torch.linspace(0, len(pairs) - 1, min(len(pairs), _MOST_MASKS)).long()]
+    scenes = (place[pairs] // len(at)).tolist()
+    masks = [truths[scene].masks[thing] for scene, thing in zip(scenes, torch.cat(things)[pairs], strict=True)]
+    return Wanted(
+        place,
+        torch.cat([truth.classes[thing] for truth, thing in zip(truths, things, strict=True)]),
+        torch.cat([own - boxes[:, :2], boxes[:, 2:] - own], dim=1),
+        torch.stack([assigned.ignored for assigned in found]),
+        torch.tensor([truth.known for truth in truths]),
+        place[pairs],
+        boxes[pairs],
+        torch.stack(masks) if masks else truths[0].masks[:0],
+    )
+
+
+def detection_losses(answers: DenseAnswers, target: Wanted, prototype_stride: int) -> dict[str, Tensor]:
     """Losses of a batch: `classes` (focal), `boxes` (generalised IoU), `central`, `masks`."""
     classes, sides, central, mixture, prototypes = (x.float() for x in answers)
-    found = [assign(at, reach, truth) for truth in truths]
-    right, weight = torch.zeros_like(classes), torch.ones_like(classes)
-    for number, (assigned, truth) in enumerate(zip(found, truths, strict=True)):
-        speaks = torch.nonzero(assigned.object >= 0)[:, 0]
-        right[number, speaks, truth.classes[assigned.object[speaks]]] = 1.0
-        weight[number, :, truth.known :] = 0.0
-        weight[number, assigned.ignored] = 0.0
-    positive = max(1.0, float(sum((assigned.object >= 0).sum() for assigned in found)))
-    losses = {"classes": (_focal(classes, right) * weight).sum() / positive}
+    right = torch.zeros_like(classes).flatten(0, 1)
+    right[target.place, target.label] = 1.0
+    searched = torch.arange(classes.shape[2], device=classes.device) < target.known[:, None, None]
+    weight = searched & ~target.ignored[:, :, None]
+    positive = max(1, len(target.place))
+    losses = {"classes": (_focal(classes, right.view_as(classes)) * weight).sum() / positive}
 
-    box_loss, central_loss, total = classes.new_zeros(()), classes.new_zeros(()), 1e-6
-    for number, (assigned, truth) in enumerate(zip(found, truths, strict=True)):
-        speaks = torch.nonzero(assigned.object >= 0)[:, 0]
-        if len(speaks) == 0:
-            continue
-        box = truth.boxes[assigned.object[speaks]]
-        wanted = torch.cat([at[speaks] - box[:, :2], box[:, 2:] - at[speaks]], dim=1)
-        middle = _centrality(wanted)
-        box_loss = box_loss + (middle * (1 - _generalised_overlap(sides[number, speaks], wanted))).sum()
-        total = total + float(middle.sum())
-        central_loss = central_loss + functional.binary_cross_entropy_with_logits(
-            central[number, speaks, 0], middle, reduction="sum"
-        )
-    losses |= {"boxes": box_loss / total, "central": central_loss / positive}
-    losses["masks"] = _mask_loss(mixture, prototypes, found, truths, prototype_stride)
+    middle = _centrality(target.sides)
+    overlap = _generalised_overlap(sides.flatten(0, 1)[target.place], target.sides)
+    losses["boxes"] = (middle * (1 - overlap)).sum() / (middle.sum() + 1e-6)
+    said = central.flatten()[target.place]
+    losses["central"] = functional.binary_cross_entropy_with_logits(said, middle, reduction="sum") / positive
+    losses["masks"] = _mask_loss(mixture, prototypes, target, prototype_stride)
     return losses
 
 
@@ -148,28 +175,15 @@ def _generalised_overlap(sides: Tensor, wanted: Tensor) -> Tensor:
     return shared / union - (hull - union) / hull.clamp(min=_LEAST_AREA)
 
 
-def _mask_loss(
-    mixture: Tensor, prototypes: Tensor, found: Sequence[Assigned], truths: Sequence[Truth], stride: int
-) -> Tensor:
+def _mask_loss(mixture: Tensor, prototypes: Tensor, target: Wanted, stride: int) -> Tensor:
     """Cross entropy inside of boxes, relative to their areas."""
-    pairs = [
-        (number, int(place))
-        for number, (assigned, truth) in enumerate(zip(found, truths, strict=True))
-        for place in torch.nonzero(assigned.object >= 0)[:, 0]
-        if truth.has_mask[assigned.object[place]]
-    ]
-    if not pairs:
-        return prototypes.sum() * 0.0
-    pairs = [pairs[i] for i in torch.linspace(0, len(pairs) - 1, min(len(pairs), _MOST_MASKS)).long()]
     height, width = prototypes.shape[2:]
     y = torch.arange(height, device=prototypes.device)[:, None] * stride + stride / 2
     x = torch.arange(width, device=prototypes.device)[None] * stride + stride / 2
-    total = prototypes.new_zeros(())
-    for number, place in pairs:
-        thing = int(found[number].object[place])
-        x0, y0, x1, y1 = truths[number].boxes[thing]
-        inside = ((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)).float()
-        logits = torch.einsum("p,phw->hw", mixture[number, place], prototypes[number])
-        wrong = functional.binary_cross_entropy_with_logits(logits, truths[number].masks[thing], reduction="none")
-        total = total + (wrong * inside).sum() / inside.sum().clamp(min=1.0)
-    return total / len(pairs)
+    x0, y0, x1, y1 = target.mask_boxes.T[:, :, None, None]
+    inside = ((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)).float()
+    scene = torch.div(target.mask_place, mixture.shape[1], rounding_mode="floor")
+    logits = torch.einsum("mp,mphw->mhw", mixture.flatten(0, 1)[target.mask_place], prototypes[scene])
+    wrong = functional.binary_cross_entropy_with_logits(logits, target.masks, reduction="none")
+    each = (wrong * inside).sum(dim=(1, 2)) / inside.sum(dim=(1, 2)).clamp(min=1.0)
+    return each.sum() / max(1, len(each))

@@ -22,7 +22,7 @@ from semapix.training.checkpoint import weights_of
 from semapix.training.dicm.model import TrainedDicm
 from semapix.training.dicm.nets.heads import DenseAnswers
 from semapix.training.dicm.precision_at_half import precision_at_half
-from semapix.training.dicm.targets import Truth, detection_losses, map_reach
+from semapix.training.dicm.targets import Wanted, detection_losses
 from semapix.training.normalise import normalise
 
 __all__ = ["TasksSystem"]
@@ -92,8 +92,10 @@ class TasksSystem(BudgetedStage):
 
     def _drawn(self, pictures: Tensor) -> Tensor:
         """Features at random levels."""
-        level = torch.randint(0, QUALITIES, (len(pictures),), generator=self.random).to(self.device)
-        as_float = torch.rand(len(pictures), generator=self.random).to(self.device) < self.stage.float_share
+        level = torch.randint(0, QUALITIES, (len(pictures),), generator=self.random).to(self.device, non_blocking=True)
+        as_float = (
+            torch.rand(len(pictures), generator=self.random).to(self.device, non_blocking=True) < self.stage.float_share
+        )
         return self._features(pictures, level, as_float)
 
     def _classes(self, features: Tensor) -> Tensor:
@@ -104,32 +106,25 @@ class TasksSystem(BudgetedStage):
         answers: DenseAnswers = self.detector(*self.tail(features)[self.model.pyramid_from - 2 :])
         return answers
 
-    def _places(self, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """The places of the detector's answers (N, 2), and what sizes of boxes each is for (N, 3)."""
-        strides = self.model.pyramid_strides
-        counts = [-(-height // stride) * -(-width // stride) for stride in strides]
-        at = torch.from_numpy(places(height, width, strides))
-        return at.to(self.device), map_reach(counts, strides).to(self.device)
-
-    def _scene_losses(self, scenes: Tensor, truths: list[Truth]) -> dict[str, Tensor]:
+    def _scene_losses(self, scenes: Tensor, wanted: Wanted) -> dict[str, Tensor]:
         jitter = self.stage.jitter
         low, high = 1 - jitter, 1 + jitter
         factors = [
-            torch.rand(len(scenes), generator=self.random).to(self.device) * (high - low) + low for _ in range(3)
+            torch.rand(len(scenes), generator=self.random).to(self.device, non_blocking=True) * (high - low) + low
+            for _ in range(3)
         ]
         answers = self._answers(self._drawn(recolour(scenes.float(), *factors)))
-        at, reach = self._places(*scenes.shape[2:])
-        return detection_losses(answers, at, reach, truths, self.model.prototype_stride)
+        return detection_losses(answers, wanted, self.model.prototype_stride)
 
     def training_step(
-        self, batch: tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, list[Truth]]], batch_idx: int
+        self, batch: tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Wanted]], batch_idx: int
     ) -> Tensor:
-        (pictures, _, fine), (scenes, truths) = batch
+        (pictures, _, fine), (scenes, wanted) = batch
         stage = self.stage
         view = random_view(pictures.float(), self.model.glance_side, stage, self.random)
         classes = self._classes(self._drawn(view))
         fine_loss = functional.cross_entropy(classes, fine, label_smoothing=stage.label_smoothing)
-        losses = self._scene_losses(scenes, [truth.to(self.device) for truth in truths])
+        losses = self._scene_losses(scenes, wanted)
         if batch_idx % 50 == 0:
             self.note(
                 loss_fine=fine_loss.detach(),

@@ -58,7 +58,7 @@ class LcnetSystem(BudgetedStage):
         pictures, coarse, fine = batch
         stage = self.stage
         view = random_view(pictures.float(), self.side, stage, self.random)
-        quality = torch.randint(0, QUALITIES, (len(view),), generator=self.random).to(view.device)
+        quality = torch.randint(0, QUALITIES, (len(view),), generator=self.random).to(view.device, non_blocking=True)
         core, main, decoded = self._code(view, quality)
         coarse_logits, fine_logits = self.transform.heads(decoded.machine)
         semantic = functional.cross_entropy(coarse_logits, coarse) + functional.cross_entropy(fine_logits, fine)

@@ -124,7 +124,7 @@ class OuterSystem(BudgetedStage):
         return enlarge(below, size)
 
     def _uniform(self, low: float, high: float, count: int) -> Tensor:
-        return torch.rand(count, generator=self.random).to(self.device) * (high - low) + low
+        return torch.rand(count, generator=self.random).to(self.device, non_blocking=True) * (high - low) + low
 
     def training_step(self, patches: Tensor, batch_idx: int) -> Tensor:
         scale, batch = normalise(patches.float()), len(patches)
@@ -132,7 +132,7 @@ class OuterSystem(BudgetedStage):
         # The full size, or a smaller scale, on which others rest.
         smaller = _ON_SCALE <= kind < _ON_SCALE + _SMALLER_ON_CORE
         lowest, highest = (OUTER_LEVELS - QUALITIES, OUTER_LEVELS) if smaller else (0, QUALITIES)
-        level = torch.randint(lowest, highest, (batch,), generator=self.random).to(self.device)
+        level = torch.randint(lowest, highest, (batch,), generator=self.random).to(self.device, non_blocking=True)
         if smaller and way < 0.7:
             scale = functional.avg_pool2d(scale, 2)  # small scales are of pictures much reduced
         if kind < _ON_SCALE:

@@ -46,7 +46,7 @@ class SingleSystem(BudgetedStage):
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         view = random_view(batch[0].float(), self.side, self.stage, self.random)
-        quality = torch.randint(0, QUALITIES, (len(view),), generator=self.random).to(view.device)
+        quality = torch.randint(0, QUALITIES, (len(view),), generator=self.random).to(view.device, non_blocking=True)
         rate, error = self._code(view, quality)
         lambdas = self.lambdas[quality]
         return ((rate + lambdas * error) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from semapix.bundle import Bundle
-from semapix.training.data import Batches, Patches
+from semapix.training.data import Batches, Patches, first_pictures
 from semapix.training.scalable.calibrate import calibrate
 from semapix.training.scalable.export import export_scalable
 from semapix.training.scalable.lcnet import LcnetSystem
@@ -21,7 +19,7 @@ from semapix.training.system import Prepared, System
 
 __all__ = ["ScalableSystem"]
 
-_START_BATCHES = 60
+_START_PATCHES = 480
 _HELD_OUT_SIDE = 256  # of the middles of held-out photos
 
 
@@ -57,5 +55,5 @@ def _prepare_outer(recipe: ScalableRecipe, data: Path, minutes: float | None) ->
     training, held_out = photos(recipe.data, data)
     patches = Patches(training, outer.batch, outer.side, outer.seed)
     stage = OuterSystem(recipe, minutes)
-    stage.start(torch.cat([batch for batch, _ in zip(patches, range(_START_BATCHES), strict=False)]))
+    stage.start(first_pictures(patches, _START_PATCHES))
     return Prepared(stage, patches, [middles(held_out, min(2 * outer.side, _HELD_OUT_SIDE))])
