@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from semapix.training.adaptive.nets.classifier import Classifier
 from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.augment import random_view, squeeze
 from semapix.training.budget import BudgetedStage
-from semapix.training.deepsic.groups import group_shares
+from semapix.training.classifier import Classifier
+from semapix.training.groups import group_shares
 from semapix.training.normalise import normalise
 
 __all__ = ["ClassifierSystem"]
