@@ -42,7 +42,7 @@ def test_train_refuses_an_unknown_recipe(run, trained, tmp_path):
 
 def test_train_refuses_an_unknown_stage(run, tmp_path):
     result = run("train", "scalable", "--stage", "third", "--data", "data", "-o", tmp_path / "run")
-    assert result == (2, "", "semapix: stage (='third') must be one of: lfrnet, lcnet, outer\n")
+    assert result == (2, "", "semapix: stage (='third') must be one of: teacher, lfrnet, lcnet, outer\n")
 
 
 @pytest.mark.parametrize("missing", ["torch", "lightning", "yaml"])

@@ -16,7 +16,6 @@ from semapix.errors import ArgumentError
 from semapix.training.adaptive.distortion import DistortionSystem
 from semapix.training.adaptive.maps import KINDS, random_map, random_maps
 from semapix.training.adaptive.matching import FeatureMatch, load_match
-from semapix.training.adaptive.nets.classifier import FAMILIES, Classifier
 from semapix.training.adaptive.nets.codec import AdaptiveNetwork, Decoder
 from semapix.training.adaptive.nets.transform import Gdn
 from semapix.training.adaptive.nets.vgg import Vgg16
@@ -25,6 +24,7 @@ from semapix.training.adaptive.scenes import MappedPatches, ScenePatches, load_s
 from semapix.training.adaptive.system import AdaptiveSystem
 from semapix.training.budget import clip_gradients
 from semapix.training.checkpoint import read_checkpoint, weights_of
+from semapix.training.classifier import FAMILIES, Classifier
 from semapix.training.export import export
 from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe

@@ -47,8 +47,9 @@ def test_the_recipes_of_the_scalable_system_have_sizes_that_fit():
 def test_a_recipe_opens_with_its_commands():
     for name in recipe_names():
         text = (resources.files("semapix.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
-        for stage in system_of(load_recipe(name).system).stages:
-            assert f"#   semapix train {name} --stage {stage}" in text
+        recipe = load_recipe(name)
+        for stage in system_of(recipe.system).stages:
+            assert (f"#   semapix train {name} --stage {stage}" in text) == (getattr(recipe, stage) is not None)
 
 
 def test_the_paper_recipe_follows_eq_14():
@@ -68,6 +69,9 @@ def test_a_recipe_states_what_differs_from_its_base(tmp_path):
     path.write_text("base: scalable-tiny\nlfrnet:\n  batch: 3\n")
     tiny = load_recipe("scalable-tiny")
     assert load_recipe(str(path)).lfrnet == dataclasses.replace(tiny.lfrnet, batch=3)
+    path.write_text("base: scalable-tiny\nteacher: null\nlfrnet:\n  teacher_weight: 0\n")
+    assert tiny.teacher is not None
+    assert load_recipe(str(path)).teacher is None
     path.write_text("base: scalable-tiny\nlfrnet: 3\n")
     with pytest.raises(ArgumentError, match="must be mappings, not 3"):
         load_recipe(str(path))
@@ -76,9 +80,30 @@ def test_a_recipe_states_what_differs_from_its_base(tmp_path):
         load_recipe(str(path))
 
 
-def test_a_recipe_survives_a_checkpoint():
-    recipe = load_recipe("scalable-tiny")
+@pytest.mark.parametrize("name", ["scalable-tiny", "scalable-grocery"])
+def test_a_recipe_survives_a_checkpoint(name):
+    recipe = load_recipe(name)
     assert recipe_from_dict(dataclasses.asdict(recipe), "x") == recipe
+
+
+def test_sections_may_be_left_out_where_a_recipe_may_lack_them_alone():
+    values = dataclasses.asdict(load_recipe("scalable-grocery"))
+    with pytest.raises(ArgumentError, match="x, teacher must be a mapping, not 3"):
+        recipe_from_dict(values | {"teacher": 3}, "x")
+    with pytest.raises(ArgumentError, match="x, outer must be a mapping, not None"):
+        recipe_from_dict(values | {"outer": None}, "x")
+
+
+def test_a_weight_of_the_teacher_fits_the_recipe():
+    recipe = load_recipe("scalable-tiny")
+    with pytest.raises(ArgumentError, match=r"teacher_weight \(=1.5\) must lie between 0 and 1"):
+        dataclasses.replace(recipe, lfrnet=dataclasses.replace(recipe.lfrnet, teacher_weight=1.5))
+    with pytest.raises(ArgumentError, match=r"teacher_weight \(=0.5\) must be 0 in a recipe without a section teacher"):
+        dataclasses.replace(recipe, teacher=None)
+    with pytest.raises(
+        ArgumentError, match=r"blocks \(=\[1\]\) must have one number for each of widths \(=\[8, 16\]\)"
+    ):
+        dataclasses.replace(recipe.teacher, blocks=[1])
 
 
 def test_errors_name_the_recipe_and_the_keys(tmp_path):

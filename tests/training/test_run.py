@@ -12,6 +12,7 @@ from semapix.training.recipe import load_recipe
 from semapix.training.rounding import round_weights
 from semapix.training.run import train
 from semapix.training.scalable.model import load_scalable
+from semapix.training.systems import SYSTEMS
 
 RECIPE = load_recipe("scalable-tiny")
 
@@ -22,7 +23,7 @@ def run_folder(tiny_run, tmp_path):
     return tmp_path / "run"
 
 
-@pytest.mark.parametrize("stage", ["lfrnet", "lcnet", "outer"])
+@pytest.mark.parametrize("stage", SYSTEMS["scalable"].stages)
 def test_a_stage_is_resumed(stage, run_folder, training_data):
     before = read_checkpoint(run_folder, stage)
     assert before["global_step"] == 2
@@ -57,8 +58,10 @@ def test_weights_are_those_that_the_bundle_stores(tiny_run):
 
 
 def test_errors_name_the_way_out(training_data, tmp_path):
-    with pytest.raises(ArgumentError, match=r"stage \(='all'\) must be one of: lfrnet, lcnet, outer"):
+    with pytest.raises(ArgumentError, match=r"stage \(='all'\) must be one of: teacher, lfrnet, lcnet, outer"):
         train(RECIPE, "all", training_data, tmp_path)
+    with pytest.raises(ArgumentError, match=r"stage \(='teacher'\) must be one of: lfrnet, lcnet, outer"):
+        train(load_recipe("scalable-grocery"), "teacher", training_data, tmp_path)
     with pytest.raises(ArgumentError, match=r"labels.json does not exist; --data must name the folder above objects/"):
         train(RECIPE, "lfrnet", tmp_path, tmp_path)
     with pytest.raises(ArgumentError, match=r"no Parquet file with photos; --data must name the folder above"):

@@ -33,7 +33,7 @@ def train(
         str,
         typer.Option(
             metavar="STAGE",
-            help="Of scalable: lfrnet, then lcnet, and outer at any time. Of adaptive: classifier, distortion, "
+            help="Of scalable: teacher, lfrnet, lcnet, and outer at any time. Of adaptive: classifier, distortion, "
             "semantics, perception. Of dicm: selfsupervised, compression, tasks. Of deepsic: joint, then semantics.",
         ),
     ],

@@ -19,9 +19,10 @@ def export(
     after which the model is taken, by default the last. Raises ArgumentError when `folder` lacks the checkpoint of a
     stage or `stage` makes no model, OutputError when `bundle` exists, unless `force`.
     """
-    begun = {name: system for name, system in SYSTEMS.items() if (folder / f"{system.stages[0]}.ckpt").is_file()}
+    firsts = {name: next(x for x in system.stages if x not in system.aids) for name, system in SYSTEMS.items()}
+    begun = {name: SYSTEMS[name] for name, stage in firsts.items() if (folder / f"{stage}.ckpt").is_file()}
     if not begun:
-        first = ", or ".join(f"{system.stages[0]}.ckpt" for system in SYSTEMS.values())
+        first = ", or ".join(f"{stage}.ckpt" for stage in firsts.values())
         raise ArgumentError(f"{folder} has no checkpoint of a first stage ({first}); make it with: semapix train")
     if len(begun) > 1:
         raise ArgumentError(f"{folder} has checkpoints of several systems ({', '.join(begun)}); keep each in its own")

@@ -37,20 +37,24 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str) -> Recipe:
     """Read a recipe: the name of a shipped one, or the path of a YAML file.
 
-    A recipe with the key `base` states only what differs from the recipe of that name. Raises ArgumentError for an
+    A recipe with the key `base` states only what differs from the recipe of that name, and null for a section that it
+    leaves out. Raises ArgumentError for an
     unknown name and for unknown or missing keys, naming them.
     """
     values, stem = _read(name)
     if "base" in values:
         base, _ = _read(str(values.pop("base")))
-        values = base | {key: {**base.get(key, {}), **_mapping(value, name)} for key, value in values.items()}
+        values = base | {key: _over(base.get(key), value, name) for key, value in values.items()}
     return recipe_from_dict({"name": stem, **values}, f"recipe {stem}")
 
 
-def _mapping(value: Any, name: str) -> dict[str, Any]:
+def _over(section: dict[str, Any] | None, value: Any, name: str) -> dict[str, Any] | None:
+    """A section of a base with what a recipe says of it."""
+    if value is None:
+        return None
     if not isinstance(value, dict):
         raise ArgumentError(f"recipe {name} has a base, so all of its other keys must be mappings, not {value!r}")
-    return value
+    return {**(section or {}), **value}
 
 
 def _read(name: str) -> tuple[dict[str, Any], str]:

@@ -149,8 +149,9 @@ def train(
     Raises ArgumentError for an unknown stage, missing data, or a stage that needs one that was not trained.
     """
     system = system_of(recipe.system)
-    if stage not in system.stages:
-        raise ArgumentError(f"stage (={stage!r}) must be one of: {', '.join(system.stages)}")
+    stages = [name for name in system.stages if getattr(recipe, name) is not None]
+    if stage not in stages:
+        raise ArgumentError(f"stage (={stage!r}) must be one of: {', '.join(stages)}")
     folder.mkdir(parents=True, exist_ok=True)
     if start is not None:
         system.restore(start, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from semapix.errors import ArgumentError
 
@@ -35,17 +35,25 @@ class RecipeData:
 
 def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
     """A recipe of a kind; `where`: what messages call it. Raises ArgumentError for unknown or missing keys."""
-    sections = {key: part for key, part in get_type_hints(kind).items() if dataclasses.is_dataclass(part)}
+    hints = get_type_hints(kind)
+    sections = {key: part for key, hint in hints.items() if (part := _section(hint)) is not None}
     built = {
-        key: _build(sections[key], value, f"{where}, {key}") if key in sections else value
+        key: value
+        if key not in sections or (value is None and hints[key] != sections[key])
+        else _build(sections[key], value, f"{where}, {key}")
         for key, value in values.items()
     }
     recipe: T = _build(kind, built, where)
     for key in sections:
-        precision = getattr(built[key], "precision", _PRECISIONS[0])
+        precision = getattr(built.get(key), "precision", _PRECISIONS[0])
         if precision not in _PRECISIONS:
             raise ArgumentError(f"{where}: precision (={precision!r}) must be one of: {', '.join(_PRECISIONS)}")
     return recipe
+
+
+def _section(hint: Any) -> Any:
+    """The dataclass of a field that is one, or may be one or None; else None."""
+    return next((part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part)), None)
 
 
 def _build(kind: Any, values: Any, where: str) -> Any:

@@ -29,6 +29,9 @@ class System(ABC):
     stages: ClassVar[tuple[str, ...]]
     """Its stages, in order."""
 
+    aids: ClassVar[tuple[str, ...]] = ()
+    """Stages that recipes may lack: they help others, and are no part of a bundle."""
+
     earlier: ClassVar[tuple[str, ...]] = ()
     """Stages before the last that a bundle can be made after as well, to see what each is good for."""
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from semapix.training.adaptive.nets.classifier import Classifier
 from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.augment import random_view, squeeze
-from semapix.training.budget import BudgetedStage
-from semapix.training.deepsic.groups import group_shares
+from semapix.training.classifier import Classifier
+from semapix.training.groups import group_shares
+from semapix.training.labelled_stage import LabelledStage
 from semapix.training.normalise import normalise
 
 __all__ = ["ClassifierSystem"]
@@ -21,7 +21,7 @@ _ZOOMED = 0.3
 """Share of the batches with enlarged views."""
 
 
-class ClassifierSystem(BudgetedStage):
+class ClassifierSystem(LabelledStage):
     """Trains a `Classifier` for classes and groups, the probability of a group being the sum of its classes'."""
 
     def __init__(self, recipe: AdaptiveRecipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
@@ -55,17 +55,8 @@ class ClassifierSystem(BudgetedStage):
             )
         return stage.coarse_weight * coarse_loss + fine_loss
 
-    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
-        pictures, coarse, fine = batch
-        groups, classes = self._logits(squeeze(pictures.float(), self.side))
-        self._held_out.append(torch.stack([(groups.argmax(1) == coarse).float(), (classes.argmax(1) == fine).float()]))
-
-    def on_validation_epoch_start(self) -> None:
-        self._held_out: list[Tensor] = []
-
-    def on_validation_epoch_end(self) -> None:
-        coarse, fine = torch.cat(self._held_out, dim=1).mean(dim=1)
-        self.note(held_out_coarse=coarse, held_out_fine=fine)
+    def logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        return self._logits(squeeze(pictures, self.side))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from semapix.training.adaptive.nets.classifier import Classifier
 from semapix.training.adaptive.nets.codec import STRIDE, AdaptiveNetwork, Decoder
 from semapix.training.adaptive.recipe import AdaptiveRecipe
 from semapix.training.batch_norm import fold_batch_norm
 from semapix.training.checkpoint import load_weights, need_fit, read_checkpoint, weights_of
+from semapix.training.classifier import Classifier
 from semapix.training.graph_part import GraphPart, MethodModule
 from semapix.training.rounding import round_weights
 from semapix.training.sections import build_recipe

@@ -109,7 +109,7 @@ class ClassifierStage:
     """Stage `classifier`: the network whose features are matched and whose labels and importance are used."""
 
     family: str
-    """Kind of its blocks, one of `FAMILIES` of adaptive/nets/classifier.py."""
+    """Kind of its blocks, one of `FAMILIES` of training/classifier.py."""
     minutes: float
     batch: int
     precision: str

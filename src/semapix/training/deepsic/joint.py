@@ -15,7 +15,6 @@ from semapix.training.augment import random_view, squeeze
 from semapix.training.batch_norm import refresh_batch_norm
 from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.checkpoint import weights_of
-from semapix.training.deepsic.groups import group_shares
 from semapix.training.deepsic.nets import (
     FeatureExtraction,
     Reconstruction,
@@ -24,6 +23,7 @@ from semapix.training.deepsic.nets import (
 )
 from semapix.training.deepsic.quantiser import Quantiser
 from semapix.training.deepsic.recipe import DeepsicRecipe
+from semapix.training.groups import group_shares
 from semapix.training.normalise import normalise
 
 __all__ = ["JointSystem"]

@@ -17,8 +17,8 @@ from semapix.training.augment import random_view, squeeze
 from semapix.training.batch_norm import refresh_batch_norm
 from semapix.training.budget import BudgetedStage
 from semapix.training.checkpoint import weights_of
-from semapix.training.deepsic.groups import group_shares
 from semapix.training.deepsic.model import TrainedDeepsic
+from semapix.training.groups import group_shares
 from semapix.training.normalise import normalise
 
 __all__ = ["SemanticsSystem"]

@@ -10,16 +10,20 @@ from torch import Tensor, nn
 
 from semapix.training.augment import squeeze
 from semapix.training.batch_norm import refresh_batch_norm
-from semapix.training.budget import BudgetedStage
 from semapix.training.checkpoint import weights_of
+from semapix.training.labelled_stage import LabelledStage
 from semapix.training.normalise import normalise
+from semapix.training.scalable.distillation import Distillation, divergence
 from semapix.training.scalable.grow import grown_lifting
 from semapix.training.scalable.nets.heads import Head
 from semapix.training.scalable.nets.lifting import Lifting
+from semapix.training.scalable.nets.teacher import Teacher
 from semapix.training.scalable.recipe import ScalableModel, ScalableRecipe
 from semapix.training.scalable.views import labelled_views
 
 __all__ = ["LfrnetSystem", "SemanticTransform"]
+
+_DISTILLATION = "distillation."
 
 
 class SemanticTransform(nn.Module):
@@ -42,17 +46,31 @@ class SemanticTransform(nn.Module):
         return self.coarse(main[:, : self.coarse_channels]), self.fine(main)
 
 
-class LfrnetSystem(BudgetedStage):
+class LfrnetSystem(LabelledStage):
     """Trains `SemanticTransform` on labelled pictures.
 
     Loss: cross entropies of both heads (eq. 12; the coarse one's weight is the recipe's) and of fine labels told from
     layer s1 alone, which teach it more than few coarse ones, plus small penalties on the dual bands (mean magnitude)
     and on what Update adds to the main bands (mean square), which keep the transform one that can also be coded:
     Predict then predicts, and errors of a decoded dual band do not blow up in the main band.
+
+    With a teacher, `teacher_weight` of the cross entropies gives way to as many divergences from what it says of the
+    same view (distillation.py). Beyer et al. use no labels; their teachers have seen far more pictures.
     """
 
-    def __init__(self, recipe: ScalableRecipe, labels: dict[str, list[Any]], minutes: float | None = None) -> None:
-        """`labels`: names of the `coarse` and `fine` labels, and `parents`, the coarse label of each fine one."""
+    unsaved = (_DISTILLATION,)
+
+    def __init__(
+        self,
+        recipe: ScalableRecipe,
+        labels: dict[str, list[Any]],
+        minutes: float | None = None,
+        teacher: Teacher | None = None,
+    ) -> None:
+        """`labels`: names of the `coarse` and `fine` labels, and `parents`, the coarse label of each fine one.
+
+        `teacher`: None for labels alone, whatever the recipe says.
+        """
         super().__init__(recipe, recipe.lfrnet, minutes)
         self.stage = recipe.lfrnet
         self.side = recipe.model.core_side
@@ -61,6 +79,7 @@ class LfrnetSystem(BudgetedStage):
             memory_format=torch.channels_last
         )
         self.first_fine = nn.Linear(self.transform.coarse[1].in_features, len(labels["fine"]))
+        self.distillation = None if teacher is None else Distillation(teacher)
 
     def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
         """Also those of a smaller transform, which grows; heads of other label spaces stay as they are."""
@@ -92,9 +111,17 @@ class LfrnetSystem(BudgetedStage):
         fine_loss = views.cross_entropy(fine_logits, fine, stage.label_smoothing)
         first = self.first_fine(band[:, : self.transform.coarse_channels].flatten(1))
         first_loss = views.cross_entropy(first, fine, stage.label_smoothing)
-        loss = stage.coarse_weight * coarse_loss + fine_loss + stage.first_fine_weight * first_loss
+        loss = self._sum(coarse_loss, fine_loss, first_loss)
+        apart: dict[str, Tensor] = {}
+        if self.distillation is not None:
+            coarse_wanted, fine_wanted = self.distillation(views.pictures)
+            coarse_apart, fine_apart = divergence(coarse_wanted, coarse_logits), divergence(fine_wanted, fine_logits)
+            taught = self._sum(coarse_apart, fine_apart, divergence(fine_wanted, first))
+            loss = (1 - stage.teacher_weight) * loss + stage.teacher_weight * taught
+            apart = {"apart_coarse": coarse_apart, "apart_fine": fine_apart}
         if batch_idx % 50 == 0:
             self.note(
+                **apart,
                 loss_coarse=coarse_loss,
                 loss_fine=fine_loss,
                 dual=predicted,
@@ -103,24 +130,22 @@ class LfrnetSystem(BudgetedStage):
             )
         return loss + stage.dual_weight * predicted + stage.update_weight * updated
 
-    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
-        pictures, coarse, fine = batch
-        main, _ = self.transform.lifting(normalise(squeeze(pictures.float(), self.side)))
-        coarse_logits, fine_logits = self.transform.heads(main)
-        self._held_out.append(
-            torch.stack([(coarse_logits.argmax(1) == coarse).float(), (fine_logits.argmax(1) == fine).float()])
-        )
+    def _sum(self, coarse: Tensor, fine: Tensor, first: Tensor) -> Tensor:
+        """A loss of the coarse head, of the fine one, and of fine labels told from s1, by their weights."""
+        return self.stage.coarse_weight * coarse + fine + self.stage.first_fine_weight * first
 
-    def on_validation_epoch_start(self) -> None:
-        self._held_out: list[Tensor] = []
-
-    def on_validation_epoch_end(self) -> None:
-        coarse, fine = torch.cat(self._held_out, dim=1).mean(dim=1)
-        self.note(held_out_coarse=coarse, held_out_fine=fine)
+    def logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        main, _ = self.transform.lifting(normalise(squeeze(pictures, self.side)))
+        return self.transform.heads(main)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
         checkpoint["labels"] = self.labels
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        here = {key: value for key, value in self.state_dict().items() if key.startswith(self.unsaved)}
+        checkpoint["state_dict"] |= here
 
 
 def _untouched(band: Tensor) -> Tensor:

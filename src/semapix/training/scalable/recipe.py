@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from semapix.errors import ArgumentError
 from semapix.training.sections import RecipeData
 
-__all__ = ["LcnetStage", "LfrnetStage", "OuterStage", "ScalableModel", "ScalableRecipe"]
+__all__ = ["LcnetStage", "LfrnetStage", "OuterStage", "ScalableModel", "ScalableRecipe", "TeacherStage"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,33 @@ class ScalableModel:
 
 
 @dataclass(frozen=True)
+class TeacherStage:
+    """Stage 0: the network that stage 1 learns from; no part of a model."""
+
+    minutes: float
+    batch: int
+    precision: str
+    learning_rate: float
+    weight_decay: float
+    widths: list[int]
+    """Channels of its stages, the first at half of the core's resolution, each at half of the one before."""
+    blocks: list[int]
+    """Residual blocks of each of them."""
+    label_smoothing: float
+    smallest_area: float
+    jitter: float
+    mixed: float
+    """Share of the batches whose pictures get a rectangle of another one, and its labels with that share."""
+    validate_every: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Raises ArgumentError for sizes that do not fit each other."""
+        if len(self.blocks) != len(self.widths):
+            raise ArgumentError(f"blocks (={self.blocks}) must have one number for each of widths (={self.widths})")
+
+
+@dataclass(frozen=True)
 class LfrnetStage:
     """Stage 1: transform and heads."""
 
@@ -92,6 +120,8 @@ class LfrnetStage:
     """Share of the batches whose pictures get a rectangle of another one, and its labels with that share."""
     first_fine_weight: float = 0.0
     """Weight of the cross entropy of fine labels told from layer s1 alone, by a layer that only training has."""
+    teacher_weight: float = 0.0
+    """Share of the loss that is the divergence from what stage 0 says of the same view; labels have the rest."""
 
 
 @dataclass(frozen=True)
@@ -142,3 +172,12 @@ class ScalableRecipe:
     lfrnet: LfrnetStage
     lcnet: LcnetStage
     outer: OuterStage
+    teacher: TeacherStage | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ArgumentError for a weight of the teacher that is no share, or has no teacher."""
+        weight = self.lfrnet.teacher_weight
+        if not 0 <= weight <= 1:
+            raise ArgumentError(f"teacher_weight (={weight}) must lie between 0 and 1")
+        if weight > 0 and self.teacher is None:
+            raise ArgumentError(f"teacher_weight (={weight}) must be 0 in a recipe without a section teacher")

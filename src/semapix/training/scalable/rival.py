@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from semapix.training.budget import BudgetedStage
+from semapix.training.labelled_stage import LabelledStage
 from semapix.training.normalise import normalise
 from semapix.training.scalable.nets.heads import Head
 from semapix.training.scalable.nets.rivals import RIVALS
@@ -33,8 +33,8 @@ class RivalNetwork(nn.Module):
         return self.coarse(features), self.fine(features)
 
 
-class RivalSystem(BudgetedStage):
-    """Trains a `RivalNetwork` as stage `lfrnet` trains the transform: same data, views, losses and schedule."""
+class RivalSystem(LabelledStage):
+    """Trains a `RivalNetwork` as `lfrnet` trains the transform without a teacher: data, views, losses and schedule."""
 
     def __init__(
         self, rival: str, recipe: ScalableRecipe, labels: dict[str, list[Any]], minutes: float | None = None
@@ -44,6 +44,10 @@ class RivalSystem(BudgetedStage):
             memory_format=torch.channels_last
         )
 
+    def logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        logits: tuple[Tensor, Tensor] = self.network(pictures)
+        return logits
+
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch
         stage = self.recipe.lfrnet
@@ -51,16 +55,3 @@ class RivalSystem(BudgetedStage):
         coarse_logits, fine_logits = self.network(views.pictures)
         coarse_loss = views.cross_entropy(coarse_logits, coarse, stage.label_smoothing)
         return stage.coarse_weight * coarse_loss + views.cross_entropy(fine_logits, fine, stage.label_smoothing)
-
-    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
-        pictures, coarse, fine = batch
-        coarse_logits, fine_logits = self.network(pictures.float())
-        right = torch.stack([coarse_logits.argmax(1) == coarse, fine_logits.argmax(1) == fine])
-        self._held_out.append(right.float())
-
-    def on_validation_epoch_start(self) -> None:
-        self._held_out: list[Tensor] = []
-
-    def on_validation_epoch_end(self) -> None:
-        coarse, fine = torch.cat(self._held_out, dim=1).mean(dim=1)
-        self.note(held_out_coarse=coarse, held_out_fine=fine)

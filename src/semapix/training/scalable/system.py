@@ -14,6 +14,7 @@ from semapix.training.scalable.model import load_scalable, load_transform
 from semapix.training.scalable.outer import OuterSystem
 from semapix.training.scalable.recipe import ScalableRecipe
 from semapix.training.scalable.restore import restore_run
+from semapix.training.scalable.teacher import TeacherSystem, load_teacher
 from semapix.training.splits import label_spaces, labelled, middles, photos
 from semapix.training.system import Prepared, System
 
@@ -24,16 +25,23 @@ _HELD_OUT_SIDE = 256  # of the middles of held-out photos
 
 
 class ScalableSystem(System):
-    """LFRNet, LCNet and the outer unit; stage `outer` does not depend on the others."""
+    """LFRNet and the teacher that it may have, LCNet, the outer unit; stage `outer` does not depend on the others."""
 
-    stages = ("lfrnet", "lcnet", "outer")
+    stages = ("teacher", "lfrnet", "lcnet", "outer")
+    aids = ("teacher",)
 
     def prepare(self, recipe: ScalableRecipe, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
         if stage == "outer":
             return _prepare_outer(recipe, data, minutes)
         training, held_out = labelled(recipe.data, data)
+        labels = label_spaces(training)
+        if stage == "teacher":
+            assert recipe.teacher is not None
+            teacher = TeacherSystem(recipe, recipe.teacher, labels, minutes)
+            return Prepared(teacher, Batches(training, recipe.teacher.batch, recipe.teacher.seed), [held_out])
         if stage == "lfrnet":
-            lfrnet = LfrnetSystem(recipe, label_spaces(training), minutes)
+            learns = recipe.lfrnet.teacher_weight > 0
+            lfrnet = LfrnetSystem(recipe, labels, minutes, load_teacher(folder, labels) if learns else None)
             return Prepared(lfrnet, Batches(training, recipe.lfrnet.batch, recipe.lfrnet.seed), [held_out])
         lcnet = LcnetSystem(recipe, load_transform(folder), minutes)
         return Prepared(lcnet, Batches(training, recipe.lcnet.batch, recipe.lcnet.seed), [held_out])

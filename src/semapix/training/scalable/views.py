@@ -1,4 +1,4 @@
-"""Views of labelled pictures as stage `lfrnet` trains on them, some with a part of another picture in them."""
+"""Views of labelled pictures for stages `teacher` and `lfrnet`, some with a part of another picture in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semapix.training.augment import mixed, random_view
-from semapix.training.scalable.recipe import LfrnetStage
+from semapix.training.scalable.recipe import LfrnetStage, TeacherStage
 
 __all__ = ["Views", "labelled_views"]
 
@@ -35,7 +35,7 @@ class Views:
         )
 
 
-def labelled_views(pictures: Tensor, side: int, stage: LfrnetStage, generator: torch.Generator) -> Views:
+def labelled_views(pictures: Tensor, side: int, stage: LfrnetStage | TeacherStage, generator: torch.Generator) -> Views:
     """Random views of pictures (B, 3, H, W), 0 to 255; with the probability `stage.mixed` cut into each other."""
     view = random_view(pictures, side, stage, generator)
     if float(torch.rand((), generator=generator)) >= stage.mixed:

@@ -1,4 +1,4 @@
-"""Small classifiers of three families: what the adaptive codec looks at pictures with."""
+"""Small classifiers of three families: what codecs look at pictures with, and learn from."""
 
 from __future__ import annotations
 

@@ -1,0 +1,31 @@
+"""The network that stage `lfrnet` learns from: a residual one, many times the work of the transform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from semapix.training.classifier import Classifier
+from semapix.training.groups import group_shares
+from semapix.training.normalise import normalise
+
+__all__ = ["Teacher"]
+
+
+class Teacher(nn.Module):
+    """A residual `Classifier` of fine labels; the probability of a coarse one is the sum of those of its fine ones.
+
+    `widths`, `blocks`: channels and blocks of each stage, the first at half of the picture's resolution. `parents`: the
+    coarse label of each fine one. `forward`: pictures (B, 3, H, W), 0 to 255, to coarse and fine logits, float32.
+    """
+
+    def __init__(self, widths: Sequence[int], blocks: Sequence[int], parents: Sequence[int]) -> None:
+        super().__init__()
+        self.classifier = Classifier("residual", widths, blocks, len(parents)).to(memory_format=torch.channels_last)
+        self.register_buffer("parents", torch.tensor(parents))
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        fine = self.classifier(normalise(pictures).contiguous(memory_format=torch.channels_last)).float()
+        return group_shares(fine, self.parents).log(), fine
