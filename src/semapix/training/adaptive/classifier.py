@@ -38,7 +38,7 @@ class ClassifierSystem(LabelledStage):
     def _logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Of groups and of classes."""
         fine = self.classifier(normalise(pictures).contiguous(memory_format=torch.channels_last)).float()
-        return group_shares(fine, self.parents).log(), fine
+        return group_shares(fine, self.parents, len(self.labels["coarse"])).log(), fine
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         pictures, coarse, fine = batch

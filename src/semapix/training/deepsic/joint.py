@@ -105,7 +105,7 @@ class JointSystem(BudgetedStage):
     def _logits(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Of the groups, which are the sums over their classes, and of the classes."""
         fine = self.semantics(features).float()
-        return group_shares(fine, self.parents).log(), fine
+        return group_shares(fine, self.parents, len(self.labels["coarse"])).log(), fine
 
     def training_step(self, batch: tuple[tuple[Tensor, Tensor, Tensor], Tensor], batch_idx: int) -> Tensor:
         (pictures, coarse, fine), patches = batch

@@ -64,7 +64,7 @@ class SemanticsSystem(BudgetedStage):
         features, decoded = self._features(view, level)
         as_float = torch.rand(len(view), generator=self.random).to(view.device) < stage.float_share
         classes = self.semantics(torch.where(as_float[:, None, None, None], features, decoded)).float()
-        coarse_loss = functional.nll_loss(group_shares(classes, self.parents).log(), coarse)
+        coarse_loss = functional.nll_loss(group_shares(classes, self.parents, len(self.labels["coarse"])).log(), coarse)
         fine_loss = functional.cross_entropy(classes, fine, label_smoothing=stage.label_smoothing)
         if batch_idx % 50 == 0:
             self.note(
@@ -83,7 +83,7 @@ class SemanticsSystem(BudgetedStage):
         self._held_out.append(torch.stack([*row, *self._right(self.semantics(features), coarse, fine)]))
 
     def _right(self, classes: Tensor, coarse: Tensor, fine: Tensor) -> list[Tensor]:
-        groups = group_shares(classes.float(), self.parents)
+        groups = group_shares(classes.float(), self.parents, len(self.labels["coarse"]))
         return [(groups.argmax(1) == coarse).float(), (classes.argmax(1) == fine).float()]
 
     def on_validation_epoch_start(self) -> None:
