@@ -22,7 +22,7 @@ LABELS = {"coarse": ["a", "b"], "fine": ["p", "q", "r"], "parents": [0, 1, 1]}
 
 def tiny_teacher():
     torch.manual_seed(0)
-    return Teacher([8, 16], [1, 1], LABELS["parents"])
+    return Teacher([8, 16], [1, 1], LABELS)
 
 
 def system_with(weight, teacher):
@@ -98,7 +98,7 @@ def test_the_checkpoint_of_the_transform_holds_no_teacher(tiny_run):
 
 def test_the_shipped_teacher_does_several_times_the_work_of_the_transform():
     stage = load_recipe("scalable").teacher
-    teacher = Teacher(stage.widths, stage.blocks, [0] * 212).eval()
+    teacher = Teacher(stage.widths, stage.blocks, {"coarse": ["a"], "fine": ["b"] * 212, "parents": [0] * 212}).eval()
     work = multiplications(teacher, lambda: teacher(torch.zeros(1, 3, 64, 64)))
     assert work == pytest.approx(0.67e9, rel=0.01)
 

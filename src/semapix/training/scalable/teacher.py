@@ -29,7 +29,7 @@ class TeacherSystem(LabelledStage):
         super().__init__(recipe, stage, minutes)
         self.stage, self.labels = stage, labels
         self.side = recipe.model.core_side
-        self.teacher = Teacher(stage.widths, stage.blocks, labels["parents"])
+        self.teacher = Teacher(stage.widths, stage.blocks, labels)
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         logits: tuple[Tensor, Tensor] = self.teacher(squeeze(pictures, self.side))
@@ -59,6 +59,6 @@ def load_teacher(folder: Path, labels: dict[str, list[Any]]) -> Teacher:
         )
     stage = build_recipe(ScalableRecipe, checkpoint["recipe"], "the checkpoint's recipe").teacher
     assert stage is not None
-    teacher = Teacher(stage.widths, stage.blocks, labels["parents"])
+    teacher = Teacher(stage.widths, stage.blocks, labels)
     load_weights(teacher, weights_of(checkpoint["state_dict"], "teacher"), path)
     return teacher
