@@ -100,7 +100,7 @@ def test_processes_make_batches_for_cuda_alone(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert run._workers() == 4
     monkeypatch.setattr("os.cpu_count", lambda: 64)
-    assert run._workers() == 4
+    assert run._workers() == 6
 
 
 def test_cuda_rounds_no_float32(run_folder, training_data, monkeypatch):

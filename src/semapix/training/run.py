@@ -40,7 +40,7 @@ def _fast_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
-_MOST_WORKERS = 4
+_MOST_WORKERS = 6
 
 
 def _workers() -> int:
