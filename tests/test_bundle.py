@@ -1,12 +1,14 @@
 """Bundles: equal content gives equal files, every change is noticed."""
 
+import json
+import re
 import zipfile
 
 import numpy as np
 import pytest
 
-from semapix.bundle import Bundle, save_bundle
-from semapix.errors import BrokenBundle, OutputError, UnknownModel
+from semapix.bundle import Bundle, installed, leave_out, save_bundle
+from semapix.errors import ArgumentError, BrokenBundle, OutputError, UnknownModel
 
 MANIFEST = {"name": "x", "codec": "scalable", "tasks": []}
 
@@ -84,6 +86,15 @@ def test_a_manifest_that_is_none_is_refused(manifest, tmp_path):
         Bundle(tmp_path / "x.spxm")
 
 
+@pytest.mark.parametrize("members", [["graphs/g.onnx"], None, "graphs/g.onnx"])
+def test_members_that_are_no_object_are_refused(members, tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.spxm", "w") as archive:
+        archive.writestr("manifest.json", json.dumps({**MANIFEST, "bundle_format": 1, "members": members}))
+    line = f"x.spxm: members of its manifest must be an object of digests, not {members!r}"
+    with pytest.raises(BrokenBundle, match=re.escape(line)):
+        Bundle(tmp_path / "x.spxm")
+
+
 def test_members_are_compressed_as_it_pays(tmp_path):
     smooth = (1000 * np.sin(np.arange(20000) / 50)).astype(np.int16)  # whose bytes tell each other's places
     noise = np.random.default_rng(0).integers(0, 256, 5000, np.uint8)
@@ -93,3 +104,82 @@ def test_members_are_compressed_as_it_pays(tmp_path):
     assert methods["arrays/smooth.npz"] == zipfile.ZIP_LZMA
     assert methods["graphs/noise.onnx"] == zipfile.ZIP_DEFLATED
     assert np.array_equal(Bundle(tmp_path / "x.spxm").arrays("smooth")["x"], smooth)
+
+
+def two_models(folder):
+    """Bundles x.spxm and y.spxm, which have graph `g` and arrays `a` in common; graph `own` is of each its own."""
+    for name, own in (("x", b"one"), ("y", b"other")):
+        graphs = {"g": bytes(3000), "own": own}
+        save_bundle(folder / f"{name}.spxm", {**MANIFEST, "name": name}, graphs, {"a": {"b": np.arange(5)}})
+    return folder / "x.spxm", folder / "y.spxm"
+
+
+def stored(path):
+    with zipfile.ZipFile(path) as archive:
+        return sorted(archive.namelist())
+
+
+def test_what_is_left_out_is_read_from_the_bundle_beside(tmp_path):
+    x, y = two_models(tmp_path)
+    before, size = Bundle(y), y.stat().st_size
+    assert leave_out(y, Bundle(x)) == ["arrays/a.npz", "graphs/g.onnx"]
+    assert stored(y) == ["graphs/own.onnx", "manifest.json"]
+    assert y.stat().st_size < size
+    after = Bundle(y)
+    assert (after.fingerprint, after.graph_names) == (before.fingerprint, ["g", "own"])
+    assert (after.graph("g"), after.graph("own")) == (bytes(3000), b"other")
+    assert after.arrays("a")["b"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_without_that_bundle_one_line_says_what_is_missing(tmp_path):
+    x, y = two_models(tmp_path)
+    leave_out(y, Bundle(x))
+    line = (
+        r"y.spxm: member graphs/g.onnx was left out for a bundle beside it, and none in this folder stores it%s; "
+        "put the file into the folder of the bundle that it was exported beside$"
+    )
+    save_bundle(x, MANIFEST, {"g": b"of another version"}, {}, force=True)
+    bundle = Bundle(y)
+    with pytest.raises(BrokenBundle, match=line % ""):
+        bundle.graph("g")
+    x.write_bytes(b"no archive")
+    with pytest.raises(BrokenBundle, match=line % r" \(unreadable: x.spxm\)"):
+        bundle.graph("g")
+    assert bundle.graph("own") == b"other"
+
+
+def test_a_bundle_beside_whose_member_was_changed_is_named(tmp_path):
+    x, y = two_models(tmp_path)
+    leave_out(y, Bundle(x))
+    with zipfile.ZipFile(x) as old, zipfile.ZipFile(tmp_path / "z", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"changed" if name == "graphs/g.onnx" else old.read(name))
+    (tmp_path / "z").replace(x)
+    with pytest.raises(BrokenBundle, match=r"x.spxm: member graphs/g.onnx was changed"):
+        Bundle(y).graph("g")
+
+
+def test_only_what_is_stored_can_be_left_out_elsewhere(tmp_path):
+    x, y = two_models(tmp_path)
+    third = tmp_path / "third.spxm"
+    third.write_bytes(y.read_bytes())
+    leave_out(y, Bundle(x))
+    assert leave_out(third, Bundle(y)) == ["graphs/own.onnx"]
+    assert stored(third) == ["arrays/a.npz", "graphs/g.onnx", "manifest.json"]
+
+
+def test_a_bundle_leaves_nothing_out_for_itself(tmp_path):
+    x, _ = two_models(tmp_path)
+    content = x.read_bytes()
+    with pytest.raises(ArgumentError, match=r"x.spxm: a bundle cannot leave out what it stores itself; name another"):
+        leave_out(x, Bundle(x))
+    assert x.read_bytes() == content
+
+
+def test_the_bundles_that_ship_are_whole_together():
+    looked_at = 0
+    for bundle in installed():
+        for member in bundle.manifest["members"]:
+            assert any(other.can_lend(member, bundle) for other in installed()), f"{bundle.path}: {member}"
+            looked_at += 1
+    assert looked_at > 100

@@ -1,8 +1,9 @@
 """A ZIP archive with a manifest that vouches for every other member: what bundles and heads are stored as.
 
 `manifest.json` holds the SHA-256 of all other members under `members`, so the SHA-256 of the manifest stands for all of
-the content, while members are read, and checked, only when they are needed. Members are JSON, NumPy arrays and whatever
-the owner puts in; nothing in an archive is ever executed or unpickled.
+the content, while members are read, and checked, only when they are needed. It also vouches for members that the file
+leaves out. Members are JSON, NumPy arrays and whatever the owner puts in; nothing in an archive is ever executed or
+unpickled.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -55,8 +56,8 @@ class Archive:
         self.path, self.kind = Path(path), kind
         try:
             self._archive = zipfile.ZipFile(self.path)
-            text = self._archive.read(_MANIFEST)
-            self.manifest: dict[str, Any] = json.loads(text)
+            self._text = self._archive.read(_MANIFEST)
+            self.manifest: dict[str, Any] = json.loads(self._text)
             version = self.manifest[f"{kind.name}_format"]
             missing = [key for key in (*kind.needed, "members") if key not in self.manifest]
         except FileNotFoundError:
@@ -67,7 +68,13 @@ class Archive:
             raise kind.broken(f"{self.path}: {kind.name} format {version}, this release reads {kind.version}")
         if missing:
             raise kind.broken(f"{self.path}: its manifest lacks {', '.join(missing)}")
-        self.fingerprint = hashlib.sha256(text).digest()
+        if not isinstance(members := self.manifest["members"], dict):
+            raise kind.broken(f"{self.path}: members of its manifest must be an object of digests, not {members!r}")
+        self.fingerprint = hashlib.sha256(self._text).digest()
+
+    def stores(self, member: str) -> bool:
+        """Whether the file itself holds a member."""
+        return member in self._archive.namelist()
 
     def read(self, member: str) -> bytes:
         """The content of a member. Raises `kind.broken` when it is missing or was changed."""
@@ -84,6 +91,13 @@ class Archive:
         """The group of arrays `name`."""
         with np.load(io.BytesIO(self.read(f"arrays/{name}.npz")), allow_pickle=False) as group:
             return dict(group)
+
+    def save_part(self, path: str | PathLike[str], members: Iterable[str], *, force: bool = False) -> None:
+        """Write a file that stores only some `members`, with this manifest, and so with this fingerprint.
+
+        Raises OutputError if `path` exists, `kind.broken` as `read` does.
+        """
+        _write(path, self._text, {name: self.read(name) for name in members}, force=force)
 
 
 def save_archive(
@@ -103,7 +117,11 @@ def save_archive(
         stored[f"arrays/{name}.npz"] = buffer.getvalue()
     hashes = {name: hashlib.sha256(stored[name]).hexdigest() for name in sorted(stored)}
     text = json.dumps({f"{kind.name}_format": kind.version, **manifest, "members": hashes}, indent=1, sort_keys=True)
+    _write(path, text.encode(), stored, force=force)
 
+
+def _write(path: str | PathLike[str], text: bytes, stored: Mapping[str, bytes], *, force: bool) -> None:
+    """Write a manifest's `text` and the members that are `stored`."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", compresslevel=9) as archive:
         # Whoever opens the archive waits for the manifest.

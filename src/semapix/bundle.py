@@ -1,7 +1,7 @@
 """A bundle: one trained model as one file, with all that coding needs.
 
 A bundle is an archive (`.spxm`, see archive.py) of named graphs (ONNX), named groups of arrays (NumPy) and a manifest.
-Its fingerprint is that of the model.
+Its fingerprint is that of the model. Bundles that lie in one folder may store a member that they have in common once.
 """
 
 from __future__ import annotations
@@ -16,13 +16,23 @@ from typing import Any
 from numpy.typing import NDArray
 
 from semapix.archive import Archive, ArchiveKind, save_archive
-from semapix.errors import BrokenBundle, UnknownModel
+from semapix.errors import ArgumentError, BrokenBundle, ModelError, UnknownModel
 
-__all__ = ["FINGERPRINT_BYTES", "Bundle", "by_fingerprint", "default_for", "find", "installed", "save_bundle"]
+__all__ = [
+    "FINGERPRINT_BYTES",
+    "Bundle",
+    "by_fingerprint",
+    "default_for",
+    "find",
+    "installed",
+    "leave_out",
+    "save_bundle",
+]
 
 FINGERPRINT_BYTES = 4
 """How many bytes of the fingerprint a codestream carries."""
 
+_SUFFIX = ".spxm"
 _KIND = ArchiveKind("bundle", 1, ("name", "codec", "tasks"), BrokenBundle, UnknownModel)
 
 
@@ -53,6 +63,36 @@ class Bundle(Archive):
         """Name of the codec that the model is for."""
         return str(self.manifest["codec"])
 
+    def read(self, member: str) -> bytes:
+        """The content of a member, which may be left out here and stored by a bundle in the same folder.
+
+        Raises BrokenBundle when it is missing or was changed.
+        """
+        if member in self.manifest["members"] and not self.stores(member):
+            return self._beside(member).read(member)
+        return super().read(member)
+
+    def _beside(self, member: str) -> Bundle:
+        """A bundle in the same folder that stores a member which is left out here."""
+        unreadable = []
+        for path in sorted(self.path.parent.glob(f"*{_SUFFIX}")):
+            try:
+                other = Bundle(path)
+            except ModelError:
+                unreadable.append(path.name)
+                continue
+            if other.can_lend(member, self):
+                return other
+        passed_over = f" (unreadable: {', '.join(unreadable)})" if unreadable else ""
+        raise BrokenBundle(
+            f"{self.path}: member {member} was left out for a bundle beside it, and none in this folder stores it"
+            f"{passed_over}; put the file into the folder of the bundle that it was exported beside"
+        )
+
+    def can_lend(self, member: str, other: Bundle) -> bool:
+        """Whether this file stores a member of `other`: one of the same name and SHA-256."""
+        return self.stores(member) and self.manifest["members"].get(member) == other.manifest["members"][member]
+
     def graph(self, name: str) -> bytes:
         """The ONNX model of graph `name`."""
         return self.read(f"graphs/{name}.onnx")
@@ -76,11 +116,27 @@ def save_bundle(
     save_archive(path, _KIND, manifest, members, arrays, force=force)
 
 
+def leave_out(path: str | PathLike[str], beside: Bundle) -> list[str]:
+    """Rewrite the bundle at `path` without the members that `beside` stores too; the names of those members.
+
+    Its fingerprint stays. From then on it is read only in the folder of a bundle that stores them; into which folder
+    it is put, and when, is left to the caller. Raises ArgumentError when `path` is the file of `beside`, BrokenBundle
+    when a member cannot be read.
+    """
+    bundle = Bundle(path)
+    if bundle.path.samefile(beside.path):
+        raise ArgumentError(f"{bundle.path}: a bundle cannot leave out what it stores itself; name another one")
+    members = list(bundle.manifest["members"])
+    shared = [member for member in members if beside.can_lend(member, bundle)]
+    bundle.save_part(path, [member for member in members if member not in shared], force=True)
+    return shared
+
+
 @lru_cache(maxsize=1)
 def installed() -> tuple[Bundle, ...]:
     """The bundles that ship with the package, in the order of their names."""
     folder = Path(str(resources.files("semapix"))) / "bundles"
-    return tuple(Bundle(path) for path in sorted(folder.glob("*.spxm")))
+    return tuple(Bundle(path) for path in sorted(folder.glob(f"*{_SUFFIX}")))
 
 
 def find(model: str | PathLike[str]) -> Bundle:
@@ -88,7 +144,7 @@ def find(model: str | PathLike[str]) -> Bundle:
     for bundle in installed():
         if bundle.name == str(model):
             return bundle
-    if Path(model).suffix == ".spxm":
+    if Path(model).suffix == _SUFFIX:
         return Bundle(model)
     names = ", ".join(bundle.name for bundle in installed()) or "none"
     raise UnknownModel(f"no model is called {str(model)!r}; installed: {names}; or give the path of a .spxm file")

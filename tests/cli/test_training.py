@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from semapix.bundle import Bundle
+from semapix.codecs import open_codec
 
 
 @pytest.fixture
@@ -101,3 +104,30 @@ def test_export_makes_a_bundle_that_codes(run, tiny_run, photo, tmp_path):
     assert (result.status, result.err) == (0, "")
     assert result.out == f"{tiny_run} -> {bundle}  {bundle.stat().st_size:,} bytes\n"
     assert run("encode", photo, "-o", tmp_path / "a.spix", "--model", bundle).status == 0
+
+
+def test_export_beside_another_bundle_leaves_out_what_that_one_stores(run, tiny_run, tiny_bundle, photo, tmp_path):
+    lender, bundle = tmp_path / "lender" / "tiny.spxm", tmp_path / "beside.spxm"
+    lender.parent.mkdir()
+    shutil.copy(tiny_bundle, lender)
+    result = run("export", tiny_run, "-o", bundle, "--beside", lender)
+    assert (result.status, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        f"{tiny_run} -> {bundle}  {bundle.stat().st_size:,} bytes",
+        f"  {len(Bundle(bundle).manifest['members'])} members left out, which {lender} stores",
+    ]
+    assert bundle.stat().st_size < lender.stat().st_size / 10
+    result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", bundle)
+    assert (result.status, len(result.complaints)) == (2, 1)
+    assert re.match(rf"semapix: {photo}: {bundle}: member \S+ was left out for a bundle beside it, and", result.err)
+    open_codec.cache_clear()  # a codec is kept for each fingerprint
+    bundle.rename(lender.parent / bundle.name)
+    result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", lender.parent / bundle.name)
+    assert (result.status, result.err) == (0, "")
+
+
+def test_export_looks_for_the_bundle_beside_before_it_works(run, tiny_run, tmp_path):
+    out, lender = tmp_path / "mine.spxm", tmp_path / "none.spxm"
+    result = run("export", tiny_run, "-o", out, "--beside", lender)
+    assert result == (2, "", f"semapix: {lender}: no such bundle\n")
+    assert not out.exists()

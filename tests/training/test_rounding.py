@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from semapix.training.entropy import LatentCoder
-from semapix.training.rounding import quantised, round_weights, rounded_through
+from semapix.training.rounding import quantised, round_weights, rounded_logarithm, rounded_through
 
 
 @pytest.mark.parametrize("scale", [1e-6, 0.02, 1.0, 300.0])
@@ -51,3 +51,18 @@ def test_rounded_weights_pass_gradients_to_those_that_are_trained():
     round_weights(layer)
     assert not torch.equal(layer.weight, exact)
     assert torch.allclose(through["weight"], layer.weight, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(15, 96), (9, 24), (1, 24)])
+@pytest.mark.parametrize("largest", [0.1, 1.0, 6.0])
+def test_rounded_weights_come_back_from_their_exponentials(shape, largest):
+    torch.manual_seed(0)
+    module = torch.nn.Module()
+    module.gain = torch.nn.Parameter((2 * torch.rand(shape) - 1) * largest)
+    round_weights(module)
+    stored = module.gain.detach().double().exp().numpy().astype(np.float32)
+    module.gain.data = rounded_logarithm(stored)
+    assert torch.allclose(module.gain.double().exp().float(), torch.from_numpy(stored), rtol=0, atol=0)
+    found = module.gain.detach().clone()
+    round_weights(module)
+    assert torch.equal(module.gain, found)

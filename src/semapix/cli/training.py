@@ -82,6 +82,15 @@ def export(
             show_default=False,
         ),
     ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="Name or path of a model: what it stores too is left out here. The new file is then of use only in "
+            "the folder of that one.",
+            show_default=False,
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Make a bundle, which codes without PyTorch, from the checkpoints of a model.
@@ -92,12 +101,17 @@ def export(
 
     after which `semapix encode photo.jpg -o photo.spix --model mine.spxm` codes with it.
     """
+    from semapix.bundle import find, leave_out
     from semapix.files import check_output
 
     check_output(out, force=force)
+    lender = find(beside) if beside else None
     with _training_packages():
         from semapix.training.export import export as make_bundle
     temperatures = make_bundle(run, out, data, stage=stage, force=force)
+    shared = leave_out(out, lender) if lender else []
     say(f"{run} -> {out}  {out.stat().st_size:,} bytes")
     for task, temperature in temperatures.items():
         say(f"  {task}  temperature {temperature:.3f}")
+    if lender:
+        say(f"  {len(shared)} members left out, which {lender.path} stores")

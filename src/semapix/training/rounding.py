@@ -24,6 +24,7 @@ __all__ = [
     "Quantised",
     "quantised",
     "round_weights",
+    "rounded_logarithm",
     "rounded_through",
 ]
 
@@ -76,6 +77,18 @@ def _rounded(weight: Tensor) -> Tensor:
         return weight.half().float()
     values, scale = _eight_bits(weight)
     return values * scale
+
+
+def rounded_logarithm(values: NDArray[np.float32]) -> Tensor:
+    """The weight, rounded before, of which a bundle stores the exponential `values`; rounding it again changes nothing.
+
+    An exponential in float32 knows its logarithm to 2^-24 and no better. Were the largest one of a slice found above
+    127 times the scale, the slice would get the next larger scale: so they are looked for a little nearer to 0.
+    """
+    logarithm = torch.from_numpy(values.astype(np.float64)).log()
+    if logarithm.numel() < SMALL:
+        return logarithm.float()
+    return _rounded((logarithm * (1 - 2.0**-14)).float())
 
 
 def _floats(part: nn.Module) -> dict[str, nn.Parameter]:

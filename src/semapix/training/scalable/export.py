@@ -24,23 +24,24 @@ from semapix.training.scalable.tables import fit_tables
 __all__ = ["export_scalable"]
 
 
-def _gains(unit: Any, *names: str) -> dict[str, NDArray[np.float32]]:
-    return {name: getattr(unit, name).detach().numpy() for name in names}
+def _unit(unit: Any, *scales: str) -> dict[str, NDArray[Any]]:
+    """The entropy model, the gains and the `scales` of a unit.
+
+    Exponentials in double precision, so that processors and restored checkpoints agree on every bit.
+    """
+    gains = {name: np.exp(getattr(unit, name).detach().double().numpy()) for name in ("gain", "inverse_gain")}
+    return {
+        **unit.coder.export().to_arrays(),
+        **{name: values.astype(np.float32) for name, values in gains.items()},
+        **{name: getattr(unit, name).detach().numpy() for name in scales},
+    }
 
 
 def _arrays(trained: TrainedScalable) -> dict[str, dict[str, NDArray[Any]]]:
-    groups: dict[str, dict[str, NDArray[Any]]] = {"tables": {"gaussian": TableBank.pack(gaussian_counts())}}
-    for layer, unit in enumerate(trained.compression.units, start=1):
-        gains = {name: np.exp(values) for name, values in _gains(unit, "gain", "inverse_gain").items()}
-        groups[f"s{layer}"] = {**unit.coder.export().to_arrays(), **gains}
-    outer = trained.outer
-    gains = {name: np.exp(values) for name, values in _gains(outer, "gain", "inverse_gain").items()}
-    groups["outer"] = {
-        **outer.coder.export().to_arrays(),
-        **gains,
-        **_gains(outer, "analysis_scale", "synthesis_scale"),
-    }
-    return groups
+    """All groups by name, `outer` before the layers of the core: so its tables have the same numbers in every model."""
+    groups = {"tables": {"gaussian": TableBank.pack(gaussian_counts())}}
+    groups["outer"] = _unit(trained.outer, "analysis_scale", "synthesis_scale")
+    return groups | {f"s{layer}": _unit(unit) for layer, unit in enumerate(trained.compression.units, start=1)}
 
 
 def _task(

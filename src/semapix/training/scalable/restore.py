@@ -16,6 +16,7 @@ from torch import nn
 from semapix.bundle import Bundle
 from semapix.training.batch_norm import fold_batch_norm, unfold_batch_norm
 from semapix.training.bundle_weights import set_integers, set_parameters
+from semapix.training.rounding import rounded_logarithm
 from semapix.training.scalable.graphs import scalable_graphs
 from semapix.training.scalable.model import new_scalable
 from semapix.training.scalable.recipe import ScalableRecipe
@@ -59,5 +60,5 @@ def _set_arrays(unit: nn.Module, bundle: Bundle, group: str) -> None:
     set_integers(unit.coder, bundle, group)
     arrays = bundle.arrays(group)
     for name, parameter in unit.named_parameters(recurse=False):
-        values = torch.from_numpy(arrays[name].astype(np.float32))
-        parameter.data = values.log() if name.endswith("gain") else values
+        values = arrays[name].astype(np.float32)
+        parameter.data = rounded_logarithm(values) if name.endswith("gain") else torch.from_numpy(values)

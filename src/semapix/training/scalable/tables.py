@@ -29,9 +29,9 @@ _MACHINE_SHARE = 4  # of the labelled pictures, one in so many is coded for peop
 def own_hyper_tables(arrays: Arrays) -> tuple[dict[str, dict[str, NDArray[Any]]], list[NDArray[np.int32]]]:
     """Arrays of a bundle whose hyper-latents have a table for each channel, and all tables, before any is counted.
 
-    Tables 0 to 63 are those of latents by their scales, Gaussians; behind them come the channels of s1, s2 and so on,
-    each a Gaussian of the scale that training found at the middle quality. The scales themselves are kept as
-    `trained_hyper_levels`, for training to go on from.
+    Tables 0 to 63 are those of latents by their scales, Gaussians; behind them come the channels of hyper-latents in
+    the order of `arrays`, each a Gaussian of the scale that training found at the middle quality. The scales themselves
+    are kept as `trained_hyper_levels`, for training to go on from.
     """
     gaussian = gaussian_counts()
     tables, changed = list(gaussian), {name: dict(group) for name, group in arrays.items()}
