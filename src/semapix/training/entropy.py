@@ -1,6 +1,6 @@
 """Trainable twins of the integer networks and latent models in `semapix.coding`: same numbers, with gradients.
 
-Activations are kept at multiples of 2^-6 and weights at multiples of 2^-12 in every forward pass (straight-through
+Activations are kept at multiples of 2^-6 and weights at multiples of 2^-8 in every forward pass (straight-through
 gradients), so that training meets the rounding that coding runs with.
 """
 
@@ -35,6 +35,9 @@ __all__ = ["FixedConv", "FixedNetwork", "LatentCoder", "Rates", "round_through"]
 
 _START, _FORGOTTEN = 3.0, 1.0  # in units of eight table levels: 24 and 8, standard deviations of 1.24 and 0.25
 
+_GRID_BITS = 8  # of weights: four less than integers have, and less to store of each; it costs 0.1 % of the rate
+_LARGEST = 2 ** (15 - WEIGHT_BITS + _GRID_BITS) - 1  # weight, in steps of the grid: 16 bits hold it
+
 
 def round_through(x: Tensor) -> Tensor:
     """Round to integers, with the gradient of the identity."""
@@ -54,8 +57,8 @@ class FixedConv(nn.Conv2d):
         self.relu = relu
 
     def forward(self, input: Tensor) -> Tensor:
-        limit = (2**15 - 1) * 2.0**-WEIGHT_BITS
-        weight = _to_grid(self.weight.clamp(-limit, limit), WEIGHT_BITS)
+        limit = _LARGEST * 2.0**-_GRID_BITS
+        weight = _to_grid(self.weight.clamp(-limit, limit), _GRID_BITS)
         assert self.bias is not None
         bias = _to_grid(self.bias, WEIGHT_BITS + FRACTION_BITS)
         result = _to_grid(functional.conv2d(input, weight, bias, padding=self.padding), FRACTION_BITS)
@@ -65,8 +68,8 @@ class FixedConv(nn.Conv2d):
     def export(self) -> IntegerConv:
         """The integers that `forward` works with."""
         assert self.bias is not None
-        limit = 2**15 - 1
-        weight = torch.floor(self.weight.detach().double() * 2.0**WEIGHT_BITS + 0.5).clamp(-limit, limit)
+        steps = torch.floor(self.weight.detach().double() * 2.0**_GRID_BITS + 0.5).clamp(-_LARGEST, _LARGEST)
+        weight = steps * 2.0 ** (WEIGHT_BITS - _GRID_BITS)
         bias = torch.floor(self.bias.detach().double() * 2.0 ** (WEIGHT_BITS + FRACTION_BITS) + 0.5)
         bias = bias.clamp(-(2.0**31) + 1, 2.0**31 - 1)
         return IntegerConv(weight.cpu().numpy().astype(np.int16), bias.cpu().numpy().astype(np.int32), self.relu)

@@ -88,7 +88,8 @@ class OuterUnit(nn.Module):
 
     @property
     def _widths(self) -> list[int]:
-        return [change.in_channels for change in self.analysis_halve] + [self.analysis_out.in_channels]
+        widths = (int(halve.in_channels) for halve in self.analysis_halve)
+        return [*widths, self.analysis_out.in_channels]
 
     @property
     def margin(self) -> int:
