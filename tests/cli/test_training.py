@@ -131,3 +131,12 @@ def test_export_looks_for_the_bundle_beside_before_it_works(run, tiny_run, tmp_p
     result = run("export", tiny_run, "-o", out, "--beside", lender)
     assert result == (2, "", f"semapix: {lender}: no such bundle\n")
     assert not out.exists()
+
+
+def test_export_does_not_overwrite_the_bundle_beside(run, tiny_run, tiny_bundle, tmp_path):
+    out = tmp_path / "mine.spxm"
+    shutil.copy(tiny_bundle, out)
+    result = run("export", tiny_run, "-o", out, "--beside", out, "--force")
+    line = f"semapix: --beside (={out}) must be another file than -o (={out}), which would overwrite it\n"
+    assert result == (2, "", line)
+    assert out.read_bytes() == tiny_bundle.read_bytes()

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 from semapix.training.recipe import load_recipe
 from semapix.training.systems import SYSTEMS
 
-STAGES = [(name, stage) for name in ("adaptive", "scalable", "dicm") for stage in SYSTEMS[name].stages]
+STAGES = [(name, stage) for name in SYSTEMS for stage in SYSTEMS[name].stages]
 
 
 @pytest.fixture

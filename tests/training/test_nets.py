@@ -9,9 +9,11 @@ from torch import Tensor
 from semapix.bundle import Bundle
 from semapix.codecs import PictureInfo
 from semapix.codecs.scalable import Scalable
+from semapix.coding import anchors
 from semapix.graphs import OnnxGraphs
 from semapix.training.batch_norm import fold_batch_norm
 from semapix.training.conv_block import HalvingConv
+from semapix.training.entropy import _anchors
 from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
 from semapix.training.rounding import round_weights
@@ -86,6 +88,40 @@ def test_principal_components_are_a_good_start():
     with torch.no_grad():
         decoded = unit.synthesise(unit.analyse(residuals, nothing, channels, gain), nothing, channels, gain)
     assert (decoded - residuals).square().mean() < 0.1 * residuals.square().mean()
+
+
+def test_anchors_on_a_device_are_those_of_the_codec():
+    for height, width in ((1, 1), (2, 3), (5, 4)):
+        assert _anchors(height, width, torch.device("cpu")).tolist() == anchors(height, width).tolist()
+
+
+def reach_of(result, *inputs):
+    """How many columns to the left of the middle of its width the right half of a result depends on."""
+    middle = result.shape[3] // 2
+    result[..., middle:].sum().backward()
+    columns = []
+    for x in inputs:
+        pixels = x.grad.abs().sum((0, 1, 2)).repeat_interleave(512 // x.shape[3])
+        columns.append(256 - int(pixels.nonzero()[0]))
+    return max(columns)
+
+
+@pytest.mark.parametrize("analysis", [[0, 0, 0], [1, 0, 0], [2, 1, 0], [1, 2, 1]])
+@pytest.mark.parametrize("synthesis", [[0, 0, 0], [1, 0, 0], [2, 0, 1], [2, 3, 1]])
+def test_the_margin_covers_what_the_outer_unit_sees(analysis, synthesis):
+    sizes = {"outer_widths": [2, 2, 2], "outer_inner": [2, 2, 2], "outer_groups": [1, 2], "outer_detail": 1}
+    blocks = {"outer_analysis_blocks": analysis, "outer_synthesis_blocks": synthesis}
+    unit = OuterUnit(replace(load_recipe("scalable-tiny").model, **sizes, **blocks))
+    for parameter in unit.parameters():
+        parameter.data.fill_(0.2)  # so that nothing cancels
+    scale, prediction, seen = (torch.zeros(1, 3, 16, 512, requires_grad=True) for _ in range(3))
+    latent = torch.zeros(1, 3, 1, 32, requires_grad=True)
+    channels, gain = torch.ones(1, 6, 1, 1), torch.ones(1, 3, 1, 1)
+    reach = max(
+        reach_of(unit.analyse(scale, prediction, channels, gain), scale, prediction),
+        reach_of(unit.synthesise(latent, seen, channels, gain), latent, seen),
+    )
+    assert reach <= unit.margin <= reach + 16
 
 
 def test_a_halving_convolution_is_one_with_padding_and_its_gradient_is_all_there():

@@ -94,6 +94,20 @@ def test_sections_may_be_left_out_where_a_recipe_may_lack_them_alone():
         recipe_from_dict(values | {"outer": None}, "x")
 
 
+def test_sizes_of_the_outer_unit_fit_each_other():
+    model = load_recipe("scalable-tiny").model
+    names = ("outer_widths", "outer_inner", "outer_analysis_blocks", "outer_synthesis_blocks")
+    for name in names:
+        with pytest.raises(
+            ArgumentError, match=rf"{name} \(=\[8, 8\]\) must have three numbers, for 1/4, 1/8 and 1/16"
+        ):
+            dataclasses.replace(model, **{name: [8, 8]})
+    for detail in (0, 17):
+        text = rf"outer_detail \(={detail}\) must lie between 1 and the sum of outer_groups \(=\[4, 12\]\)"
+        with pytest.raises(ArgumentError, match=text):
+            dataclasses.replace(model, outer_detail=detail)
+
+
 def test_a_weight_of_the_teacher_fits_the_recipe():
     recipe = load_recipe("scalable-tiny")
     with pytest.raises(ArgumentError, match=r"teacher_weight \(=1.5\) must lie between 0 and 1"):

@@ -8,6 +8,7 @@ from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
 from semapix.training.scalable.model import new_scalable
 from semapix.training.scalable.nets.rivals import RIVALS, ReversibleNetwork
+from semapix.training.scalable.rival import RivalSystem
 
 
 @pytest.mark.parametrize("name", RIVALS)
@@ -27,3 +28,10 @@ def test_the_reversible_network_keeps_all_numbers_of_the_picture():
     network.end.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].numel()))
     network(torch.zeros(2, 3, 64, 64))
     assert seen == [2 * 3 * 64 * 64]
+
+
+def test_a_rival_is_asked_about_pictures_of_any_size():
+    labels = {"coarse": ["a", "b"], "fine": ["p", "q", "r"], "parents": [0, 1, 1]}
+    system = RivalSystem("plain", load_recipe("scalable-tiny"), labels).eval()
+    coarse, fine = system.logits(255 * torch.rand(2, 3, 24, 20))
+    assert (coarse.shape, fine.shape) == ((2, 2), (2, 3))

@@ -11,7 +11,7 @@ import typer
 
 from semapix.cli._console import say
 from semapix.cli._options import Force
-from semapix.errors import SemapixError
+from semapix.errors import ArgumentError, SemapixError
 
 __all__ = ["export", "train"]
 
@@ -106,6 +106,8 @@ def export(
 
     check_output(out, force=force)
     lender = find(beside) if beside else None
+    if lender and out.exists() and out.samefile(lender.path):
+        raise ArgumentError(f"--beside (={beside}) must be another file than -o (={out}), which would overwrite it")
     with _training_packages():
         from semapix.training.export import export as make_bundle
     temperatures = make_bundle(run, out, data, stage=stage, force=force)

@@ -1,4 +1,4 @@
-"""Groups of classes: their probabilities are the sums over their classes (paper, section V)."""
+"""Groups of classes: their probabilities are the sums over their classes (DeepSIC, section V)."""
 
 from __future__ import annotations
 

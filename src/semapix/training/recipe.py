@@ -38,8 +38,7 @@ def load_recipe(name: str) -> Recipe:
     """Read a recipe: the name of a shipped one, or the path of a YAML file.
 
     A recipe with the key `base` states only what differs from the recipe of that name, and null for a section that it
-    leaves out. Raises ArgumentError for an
-    unknown name and for unknown or missing keys, naming them.
+    leaves out. Raises ArgumentError for an unknown name and for unknown or missing keys, naming them.
     """
     values, stem = _read(name)
     if "base" in values:

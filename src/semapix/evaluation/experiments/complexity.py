@@ -1,7 +1,7 @@
 """Work, size and time of every module of a model (protocols/complexity.yaml; scalable paper, Table 3).
 
 kMAC per pixel: of the core for lifting, s1, s2, ... and heads; of the scale that it codes for `outer`, whose margins
-around tiles are not counted. All scales of a large picture together have 4/3 of its pixels.
+around tiles are not counted. All scales of a large picture together have up to 1.02 of its pixels.
 """
 
 from __future__ import annotations

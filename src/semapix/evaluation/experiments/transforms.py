@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
     recipe = load_recipe(protocol.recipe)
     if not isinstance(recipe, ScalableRecipe):
         raise ArgumentError(f"recipe {recipe.name} is one of system {recipe.system}; only scalable has a transform")
+    recipe = _for_all(recipe)
     training, held_out = labelled(recipe.data, data)
     names = label_spaces(training)
     tests = open_dataset(data / recipe.data.labelled)
@@ -95,8 +96,8 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
             run.command,
             [],
             settings={
-                "networks": "the same data, views, losses, schedule and minutes; lifting: s1 to the coarse head, the "
-                "whole deepest main band to the fine one; the others: all features to both",
+                "networks": "the same data, views, losses of labels, schedule and minutes, no teacher; lifting: s1 to "
+                "the coarse head, the whole deepest main band to the fine one; the others: all features to both",
                 "protocol": asdict(protocol),
                 "minutes": f"{minutes} asked for; a network that was trained before keeps what it got",
                 "macs": "of convolutions and linear layers, heads included, for one picture",
@@ -107,6 +108,11 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
         ),
         {"Networks": _table(figures)},
     )
+
+
+def _for_all(recipe: ScalableRecipe) -> ScalableRecipe:
+    """A recipe without the losses that lifting alone could have: the others have no layer s1."""
+    return replace(recipe, lfrnet=replace(recipe.lfrnet, first_fine_weight=0.0, teacher_weight=0.0))
 
 
 def _pictures(tests: Dataset, limit: int | None, side: int) -> NDArray[np.uint8]:

@@ -87,7 +87,7 @@ def _with_outer(recipe: ScalableRecipe, other: ScalableRecipe) -> ScalableRecipe
 
 
 def load_scalable(folder: Path) -> TrainedScalable:
-    """All parts from the checkpoints of the three stages in `folder`. Raises ArgumentError when one is missing."""
+    """All parts from the checkpoints of `lfrnet`, `lcnet` and `outer` in `folder`. Raises ArgumentError without one."""
     labels = read_checkpoint(folder, "lfrnet")["labels"]
     checkpoint, outer = read_checkpoint(folder, "lcnet"), read_checkpoint(folder, "outer")
     recipe, of_outer = (

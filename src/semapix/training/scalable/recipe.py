@@ -9,6 +9,8 @@ from semapix.training.sections import RecipeData
 
 __all__ = ["LcnetStage", "LfrnetStage", "OuterStage", "ScalableModel", "ScalableRecipe", "TeacherStage"]
 
+_OUTER_RESOLUTIONS = 3
+
 
 @dataclass(frozen=True)
 class ScalableModel:
@@ -68,6 +70,17 @@ class ScalableModel:
     """Outer scales of fewer pixels have one sub-layer: each one costs some seven bytes."""
     lifting_blocks: list[int] = field(default_factory=list)
     """Residual blocks behind those layers, finest level first; models of earlier versions have none."""
+
+    def __post_init__(self) -> None:
+        """Raises ArgumentError for sizes of the outer unit that do not fit each other."""
+        for name in ("outer_widths", "outer_inner", "outer_analysis_blocks", "outer_synthesis_blocks"):
+            if len(sizes := getattr(self, name)) != _OUTER_RESOLUTIONS:
+                raise ArgumentError(f"{name} (={sizes}) must have three numbers, for 1/4, 1/8 and 1/16")
+        if not 1 <= self.outer_detail <= sum(self.outer_groups):
+            raise ArgumentError(
+                f"outer_detail (={self.outer_detail}) must lie between 1 and the sum of outer_groups "
+                f"(={self.outer_groups})"
+            )
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ __all__ = ["restore_run"]
 
 
 def restore_run(bundle: Bundle, folder: Path) -> None:
-    """Write the checkpoints of all stages that `folder` lacks, with the weights of a bundle and no optimiser state.
+    """Write the checkpoints that `folder` lacks, with the weights of a bundle and no optimiser state.
 
-    Raises ArgumentError when the bundle's graphs do not fit its recipe.
+    A bundle holds none of stage `teacher`. Raises ArgumentError when its graphs do not fit its recipe.
     """
     recipe = build_recipe(ScalableRecipe, bundle.manifest["recipe"], f"{bundle.path}: recipe")
     tasks = {task["name"]: task["labels"] for task in bundle.manifest["tasks"]}

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from semapix.training.augment import squeeze
 from semapix.training.labelled_stage import LabelledStage
 from semapix.training.normalise import normalise
 from semapix.training.scalable.nets.heads import Head
@@ -45,7 +46,7 @@ class RivalSystem(LabelledStage):
         )
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        logits: tuple[Tensor, Tensor] = self.network(pictures)
+        logits: tuple[Tensor, Tensor] = self.network(squeeze(pictures, self.recipe.model.core_side))
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:

@@ -50,6 +50,7 @@ class OuterUnit(nn.Module):
         super().__init__()
         pixels, widths, latents = 3 * _STEM**2, model.outer_widths, sum(model.outer_groups)
         hyper, detail = model.outer_hyper, model.outer_detail
+        self._widths = widths
 
         def blocks(counts: Sequence[int]) -> nn.ModuleList:
             return nn.ModuleList(
@@ -87,15 +88,10 @@ class OuterUnit(nn.Module):
         self.synthesis_scale = nn.Parameter(torch.ones(OUTER_LEVELS, sum(widths)))
 
     @property
-    def _widths(self) -> list[int]:
-        widths = (int(halve.in_channels) for halve in self.analysis_halve)
-        return [*widths, self.analysis_out.in_channels]
-
-    @property
     def margin(self) -> int:
         """How many pixels beyond a tile analysis and synthesis see, a multiple of 16: two 3x3 kernels a block.
 
-        Changes of resolution work on blocks; those that the margin cuts belong to no tile's inside.
+        Changes of resolution work on blocks, which tiles and margins never cut: they round it up to whole ones.
         """
         reach = []
         for part, last in ((self.analysis_blocks, 0), (self.synthesis_blocks, 1)):
