@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from semapix.codecs import QUALITIES
+from semapix.errors import ArgumentError
 from semapix.training.budget import BudgetedStage, clip_gradients
 from semapix.training.checkpoint import weights_of
 from semapix.training.normalise import normalise
@@ -20,7 +21,7 @@ from semapix.training.scalable.grow import grown_outer
 from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_REACH, OuterUnit
 from semapix.training.scalable.recipe import ScalableRecipe
 
-__all__ = ["OuterSystem", "enlarge", "moved_levels"]
+__all__ = ["OuterSystem", "enlarge"]
 
 _MEMORY_FORMAT = torch.channels_last
 
@@ -45,29 +46,6 @@ def enlarge(small: Tensor, size: tuple[int, int]) -> Tensor:
 def _lambdas(low: float, high: float) -> Tensor:
     """The weight of squared error at each level: `low` at quality 1, `high` at 9, a constant factor between levels."""
     return low * torch.exp(math.log(high / low) / (QUALITIES - 1) * torch.arange(OUTER_LEVELS))
-
-
-_BY_LEVEL = ("gain", "inverse_gain", "analysis_scale", "synthesis_scale", "coder.hyper_level")
-
-
-def moved_levels(
-    state: dict[str, Tensor], trained: tuple[float, float], wanted: tuple[float, float]
-) -> dict[str, Tensor]:
-    """Weights of an `OuterSystem` for another range of lambdas, each range its values at quality 1 and 9.
-
-    What depends on the level is interpolated linearly over log lambda. Below the lowest level that was trained it is
-    extrapolated: a gain is a step size, whose logarithm is nearly linear there. Above the highest one it stays as it
-    is, for the synthesis has no detail to add. Without it, a change of the range would need training from the start.
-    """
-    old, new = _lambdas(*trained).log(), _lambdas(*wanted).log()
-    position = ((new - old[0]) / (old[1] - old[0])).clamp(max=OUTER_LEVELS - 1)
-    below = position.floor().clamp(0, OUTER_LEVELS - 2).long()
-    share = (position - below)[:, None]
-    moved = {key: value for key, value in state.items() if key != "lambdas"}
-    for name in _BY_LEVEL:
-        rows = state[f"unit.{name}"]
-        moved[f"unit.{name}"] = torch.lerp(rows[below], rows[below + 1], share)
-    return moved
 
 
 class OuterSystem(BudgetedStage):
@@ -102,11 +80,15 @@ class OuterSystem(BudgetedStage):
         self.unit.start_from_principal_components(residuals, self._steps)
 
     def take_weights(self, state: dict[str, Any], training: Iterable[Any]) -> None:
-        """Those of another range of lambdas too: levels are moved; and of a smaller unit, which grows."""
-        trained, wanted = state["recipe"]["outer"], self.stage
-        ranges = (trained["lambda_low"], trained["lambda_high"]), (wanted.lambda_low, wanted.lambda_high)
-        moved = weights_of(moved_levels(state["state_dict"], *ranges), "unit")
-        self.unit.load_state_dict(grown_outer(moved, self.unit))
+        """Those of a smaller unit too, which grows. Raises ArgumentError when its levels have other lambdas."""
+        before, stage = state["recipe"]["outer"], self.stage
+        trained, wanted = (before["lambda_low"], before["lambda_high"]), (stage.lambda_low, stage.lambda_high)
+        if trained != wanted:
+            raise ArgumentError(
+                f"lambda_low and lambda_high (={wanted}) must be those of the model to start from, {trained}; its levels "
+                "were trained for them"
+            )
+        self.unit.load_state_dict(grown_outer(weights_of(state["state_dict"], "unit"), self.unit))
 
     def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """Bits per pixel (B,) and mean squared error of 0..255 (B,), of weights rounded as those of a bundle."""
@@ -138,7 +120,8 @@ class OuterSystem(BudgetedStage):
         if kind < _ON_SCALE:
             factors, noise = [float(OUTER_FACTOR)] * 2, self._uniform(*_SCALE_ERRORS, batch)
         else:  # a core is square whatever the picture, so that the factors differ
-            factors = [float(OUTER_REACH) ** max(share, 0.0) for share in (first, first + second - 0.5)]
+            shares = (first, min(max(first + second - 0.5, 0.0), 1.0))
+            factors = [float(OUTER_REACH) ** share for share in shares]
             noise = self._uniform(*_CORE_ERRORS, batch)
         rate, error = self._code(scale, self._predicted(scale, factors, noise), level)
         lambdas = self.lambdas[level]
