@@ -85,8 +85,8 @@ class OuterSystem(BudgetedStage):
         trained, wanted = (before["lambda_low"], before["lambda_high"]), (stage.lambda_low, stage.lambda_high)
         if trained != wanted:
             raise ArgumentError(
-                f"lambda_low and lambda_high (={wanted}) must be those of the model to start from, {trained}; its levels "
-                "were trained for them"
+                f"lambda_low and lambda_high (={wanted}) must be those of the model to start from, {trained}; "
+                "its levels were trained for them"
             )
         self.unit.load_state_dict(grown_outer(weights_of(state["state_dict"], "unit"), self.unit))
 
