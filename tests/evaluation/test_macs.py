@@ -73,7 +73,7 @@ def test_every_graph_of_a_bundle_can_be_counted(tiny_bundle):
         content = bundle.graph(name)
         shapes = [
             [
-                dimension.dim_value or (64 if entry.type.tensor_type.shape.dim[1].dim_value == 3 else 8)
+                dimension.dim_value or (64 if entry.type.tensor_type.shape.dim[1].dim_value == 3 else 4)
                 for dimension in entry.type.tensor_type.shape.dim
             ]
             for entry in onnx.load_model_from_string(content).graph.input
