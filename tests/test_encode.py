@@ -145,7 +145,7 @@ def test_a_codec_that_spreads_bits_evenly_says_so(tiny_bundle, steering):
         ({"strategy": "best"}, r"strategy \(='best'\) must be one of: blended, semantic"),
         ({"quality_map": np.zeros((12, 21))}, "the quality map is 21x12, the picture 20x12"),
         ({"regions": [(10, 0, 11, 4)]}, r"region 10,0,11,4 \(x, y, width, height\) must lie within the picture, 20x12"),
-        ({"variant": "pre"}, r"variant \(='pre'\): codec adaptive has none"),
+        ({"variant": "pre"}, r"variant \(='pre'\) must be one of: full, half"),
     ],
 )
 def test_steering_that_does_not_fit_is_refused(tiny_bundles, steering, text):

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 from semapix.errors import ArgumentError
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "TooSmall"]
 
 _DECIMALS = 4  # of bits per pixel
+
+
+class TooSmall(ArgumentError):
+    """No file is as small as the budget; the smallest one has `least` bytes."""
+
+    def __init__(self, message: str, least: int) -> None:
+        super().__init__(message)
+        self.least = least
 
 
 @dataclass(frozen=True)
@@ -33,17 +41,17 @@ class Budget:
         """The budget of a rate; one of less than a byte is one byte, which no file keeps either."""
         return cls(max(1, int(bpp * pixels / 8)), _Rate(bpp, pixels))
 
-    def too_small(self, least: int, why: str) -> ArgumentError:
+    def too_small(self, least: int, why: str) -> TooSmall:
         """The error for a budget below `least` bytes, the least that can be made."""
-        return self._error(f"{self._amount(least, math.ceil)} or more: {why}")
+        return TooSmall(self._rule(f"{self._amount(least, math.ceil)} or more: {why}"), least)
 
     def too_large(self, most: int, why: str) -> ArgumentError:
         """The error for a budget above `most` bytes, the most that can be filled."""
-        return self._error(f"{self._amount(most, math.floor)} or less: {why}")
+        return ArgumentError(self._rule(f"{self._amount(most, math.floor)} or less: {why}"))
 
-    def _error(self, rule: str) -> ArgumentError:
+    def _rule(self, rule: str) -> str:
         asked = f"max_bytes (={self.bytes})" if self.rate is None else f"bpp (={self.rate.bpp})"
-        return ArgumentError(f"{asked} must be {rule}")
+        return f"{asked} must be {rule}"
 
     def _amount(self, size: int, whole: Callable[[float], int]) -> str:
         """Bytes in the unit of the budget, rounded so that who asks for what it says gets a file."""

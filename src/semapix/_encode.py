@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from semapix._budget import Budget
-from semapix._rate import search
+from semapix._budget import Budget, TooSmall
+from semapix._rate import PASSES, search
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix.bundle import FINGERPRINT_BYTES, Bundle
-from semapix.codecs import CODECS, QUALITIES, Analysed, Layers, Region, Steering, open_codec
+from semapix.codecs import CODECS, QUALITIES, Layers, Region, Steering, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import ImageLike, Picture, load
 from semapix.stream import EXIF, ICC, CutPoint, Reader, write
@@ -57,14 +57,16 @@ def encode(
 
     `bpp`: the same in bits for each pixel of the picture.
 
-    Codec `adaptive` reaches `max_bytes` and `bpp` by itself, in at most four passes and mostly within 1 % from below,
-    and spreads bits as it is told: `strategy`, `blended` (what is meaningful, then what is simple; the default),
-    `semantic`, `complexity`, `simplicity` or `uniform`; or `quality_map`, a map of your own, a grey picture of the same
-    size or an array (H, W) of uint8 or of floats 0 to 1, which alone says the quality itself and with a rate or quality
-    the importance; and `regions`, boxes (x, y, width, height) in pixels that matter most.
+    Codec `adaptive` reaches `max_bytes` and `bpp` by itself, in at most four passes and mostly within 1 % from below;
+    for rates below about 0.1 bits per pixel it codes the picture at half its size. It spreads bits as it is told:
+    `strategy`, `blended` (what is meaningful, then what is simple; the default), `semantic`, `complexity`, `simplicity`
+    or `uniform`; or `quality_map`, a map of your own, a grey picture of the same size or an array (H, W) of uint8 or of
+    floats 0 to 1, which alone says the quality itself and with a rate or quality the importance; and `regions`, boxes
+    (x, y, width, height) in pixels that matter most.
 
     `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
-    features). `labels`: for `pre` and `adaptive`, labels of your own in place of the model's, 1 to 5 names of its
+    features); of codec `adaptive`, `full` or `half`, the size at which the picture is coded, by default what the rate
+    asks for. `labels`: for `pre` and `adaptive`, labels of your own in place of the model's, 1 to 5 names of its
     classes or groups.
 
     Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range, for
@@ -81,13 +83,11 @@ def encode(
     if bpp is not None:
         budget = Budget.of_rate(bpp, picture.pixels[:, :, 0].size)
     if opened.strategies or steering.asked:
-        if variant is not None:
-            opened.variant(variant)
-        analyse = opened.steer(picture.pixels, steering, labels)
         if budget is not None:
-            return _steer_within(picture, bundle, analyse, budget, opened.rates)
+            return _steer_within(picture, bundle, steering, labels, budget, variant)
         as_it_is = own is not None and quality is None
-        found = analyse(None if as_it_is else ((quality or QUALITY) - 1) / (QUALITIES - 1))
+        mean = None if as_it_is else ((quality or QUALITY) - 1) / (QUALITIES - 1)
+        found = opened.steer(picture.pixels, steering, labels, variant)(mean)
         return _stream(picture, bundle, found.quality, found.code(0.0), _metadata(picture, bundle))
     if budget is not None:
         return _encode_within(picture, bundle, budget, variant, labels)
@@ -118,27 +118,48 @@ def _map(source: ImageLike | NDArray[Any]) -> NDArray[Any]:
 def _steer_within(
     picture: Picture,
     bundle: Bundle,
-    analyse: Callable[[float | None], Analysed],
+    steering: Steering,
+    labels: Sequence[str] | None,
     budget: Budget,
-    rates: Sequence[float],
+    variant: str | None,
 ) -> Stream:
-    """The file within a budget that a search finds, with what fits of the metadata."""
+    """The file within a budget that a search finds, with what fits of the metadata.
+
+    Of the first of the codec's variants that has one, unless `variant` says which.
+    """
     if budget.bytes < 1:
         raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
-
-    def coder(mean: float) -> Callable[[float], tuple[int, tuple[int, Layers, Stream]]]:
-        quality, code = analyse(mean)
-
-        def file_of(thrift: float) -> tuple[int, tuple[int, Layers, Stream]]:
-            layers = code(thrift)
-            stream = _stream(picture, bundle, quality, layers, {})
-            return stream.bytes_total, (quality, layers, stream)
-
-        return file_of
-
+    codec = open_codec(bundle)
     pixels = picture.pixels[:, :, 0].size
-    quality, layers, best = search(coder, budget, [rate * pixels / 8 for rate in rates])
-    return _with_metadata(picture, bundle, quality, layers, best, budget.bytes)
+    passes, share = 0, 1.0  # of the networks so far; what this picture takes over what is typical
+
+    def found(name: str | None) -> tuple[int, Layers, Stream]:
+        analyse = codec.steer(picture.pixels, steering, labels, name)
+
+        def coder(mean: float) -> Callable[[float], tuple[int, tuple[int, Layers, Stream]]]:
+            nonlocal passes
+            passes += 1
+            quality, code = analyse(mean)
+
+            def file_of(thrift: float) -> tuple[int, tuple[int, Layers, Stream]]:
+                layers = code(thrift)
+                stream = _stream(picture, bundle, quality, layers, {})
+                return stream.bytes_total, (quality, layers, stream)
+
+            return file_of
+
+        return search(coder, budget, [share * size for size in typical(name)], max(2, PASSES - passes))
+
+    def typical(name: str | None) -> list[float]:
+        return [rate * pixels / 8 for rate in codec.rates(name)]
+
+    *lesser, last = [variant] if variant is not None else (codec.variants or (None,))
+    for name in lesser:
+        try:
+            return _with_metadata(picture, bundle, *found(name), budget.bytes)
+        except TooSmall as error:  # the next one reaches lower rates
+            share = error.least / typical(name)[0]
+    return _with_metadata(picture, bundle, *found(last), budget.bytes)
 
 
 def _encode_within(

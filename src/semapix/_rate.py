@@ -15,7 +15,7 @@ from semapix._budget import Budget
 __all__ = ["PASSES", "Coding", "search", "watched_codings"]
 
 PASSES = 4
-"""No search runs the encoder's networks over a picture more often."""
+"""A search runs the encoder's networks over a picture no more often, unless it is told to."""
 
 _CLOSE = 0.004  # a file that leaves less of its budget is taken at once; all of these are logarithms of bytes
 _ENOUGH = 0.01  # and this one when thrift was tried
@@ -55,8 +55,10 @@ def watched_codings() -> Iterator[list[Coding]]:
         _watching.reset(token)
 
 
-def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Sequence[float]) -> File:
-    """The largest file within `budget` that was found, by analysing at most four times.
+def search(
+    analyse: Callable[[float], Coder[File]], budget: Budget, rates: Sequence[float], passes: int = PASSES
+) -> File:
+    """The largest file within `budget` that was found, by analysing at most `passes` times, 2 or more.
 
     `analyse`: a mean quality, 0 to 1, to what codes the picture as the networks see it under that quality; thrift 1
     halves the worth of an error against that of a bit, -1 doubles it. `rates`: bytes of typical pictures of this size,
@@ -65,12 +67,12 @@ def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Seque
     At first the search supposes that this picture takes a constant factor more, then that the logarithm of its bytes
     is linear between the passes that are nearest to the budget. Sizes rise in steps, as maps have whole numbers: what
     comes near to the budget is coded again with other thrift, which takes no network and knows no steps. Raises
-    ArgumentError when the smallest file has more bytes, and for a rate when the largest one has fewer.
+    TooSmall when the smallest file has more bytes, and ArgumentError for a rate when the largest one has fewer.
     """
     means = np.linspace(0, 1, len(rates))
     typical = np.log(np.maximum.accumulate(np.asarray(rates, np.float64))) + _RISE * np.arange(len(rates))
     aim = math.log(budget.bytes)
-    passes: list[tuple[float, float]] = []
+    seen: list[tuple[float, float]] = []
     plain: dict[float, Coder[File]] = {}  # of passes that were coded without thrift alone
     fitting: dict[int, File] = {}
     mean = float(np.interp(aim, typical, means))
@@ -78,8 +80,8 @@ def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Seque
         plain[mean] = _watched(mean, analyse(mean))
         size, file = plain[mean](0.0)
         log_size = math.log(size)
-        passes.append((mean, log_size))
-        left = PASSES - len(passes)
+        seen.append((mean, log_size))
+        left = passes - len(seen)
         if size <= budget.bytes:
             fitting[size] = file
         elif mean == 0.0 and not fitting:
@@ -96,16 +98,16 @@ def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Seque
                 why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
                 raise budget.too_large(size, why)
             break
-        if len(passes) == 1:
+        if len(seen) == 1:
             offset = log_size - float(np.interp(mean, means, typical))
             mean = float(np.interp(aim - _GOAL - offset, typical, means))
         else:
-            first, second = _next_to(aim, passes)
+            first, second = _next_to(aim, seen)
             # The last one had rather be above the budget, by what the line may miss it: thrift can save more than fill.
             lift = min(_NEAR, abs(second[1] - first[1]) / 16) if left == 1 else 0.0
             mean = min(1.0, max(0.0, _where(aim - _GOAL + lift, first, second)))
-        tried = any(one == mean for one, _ in passes)
-        nearest, its_size = min(passes, key=lambda one: abs(one[1] - aim))
+        tried = any(one == mean for one, _ in seen)
+        nearest, its_size = min(seen, key=lambda one: abs(one[1] - aim))
         now = abs(its_size - aim) < _NEAR or tried or left == 0 or (left == 1 and not fitting)
         if now and (code := plain.pop(nearest, None)):
             fitting |= _with_thrift(code, its_size, aim)

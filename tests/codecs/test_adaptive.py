@@ -7,12 +7,15 @@ import pytest
 from PIL import Image
 
 import semapix
+from semapix._rate import PASSES, watched_codings
 from semapix.bundle import Bundle
 from semapix.codecs import Layers, PictureInfo, Steering, adaptive
 from semapix.codecs._importance import STRATEGIES
 from semapix.codecs.adaptive import Adaptive
 from semapix.errors import ArgumentError, CorruptLayer
+from semapix.evaluation.metrics import psnr
 from semapix.graphs import OnnxGraphs
+from semapix.imaging import resize
 from tests.pictures import picture
 
 
@@ -189,7 +192,7 @@ def test_map_symbols_far_out_of_range_are_a_picture(codec):
     for value in (-(2**30), -1000, 1000, 2**30):
         hyper = np.full((1, 4, 1, 1), value, np.float32)
         data, decoded = unit.encode(np.zeros((1, 12, 3, 3), np.float32), hyper, 4)
-        _, state, coded = codec._decode(Layers(layers.machine, [data]), info)
+        _, state, coded = codec._decode(Layers(layers.machine, [data]), (40, 40), 5)
         assert 0 <= coded.min() <= coded.max() <= 1
         assert np.isfinite(state).all()
         assert np.array_equal(state[0], (decoded.state / 64).astype(np.float32))
@@ -231,9 +234,70 @@ def test_the_model_that_ships_keeps_its_promise_of_rates():
     assert looked == 4
 
 
+def test_half_codes_the_picture_at_half_its_size(bundle, codec):
+    pixels = picture(161, 95)
+    small = resize(pixels, (81, 48), "lanczos")
+    looked = 0
+    for strategy in STRATEGIES:
+        half = semapix.encode(pixels, model=bundle, quality=5, strategy=strategy, variant="half")
+        assert (half.header.width, half.header.height, half.header.variant) == (161, 95, 1)
+        full = semapix.encode(pixels, model=bundle, quality=5, strategy=strategy)
+        assert full.header.variant == 0
+        assert half.look() == full.look()  # labels are of the whole picture
+        decoded = np.asarray(half.image())
+        assert decoded.shape == pixels.shape
+        assert half.features(2).shape == (12, 3, 6)
+        looked += 1
+    assert looked == 5
+    uniform = semapix.encode(pixels, model=bundle, quality=5, strategy="uniform", variant="half")
+    of_small = semapix.encode(small, model=bundle, quality=5, strategy="uniform")
+    assert uniform.layers[1].checksums == of_small.layers[1].checksums
+    enlarged = resize(np.asarray(of_small.image()), (161, 95), "lanczos")
+    assert np.array_equal(np.asarray(uniform.image()), enlarged)
+
+
+def test_half_has_the_means_of_the_map(bundle):
+    pixels, values = picture(64, 64), np.zeros((64, 64))
+    values[:, 32:] = 1.0
+    half = semapix.encode(pixels, model=bundle, quality_map=values, variant="half")
+    small = semapix.encode(resize(pixels, (32, 32), "lanczos"), model=bundle, quality_map=values[::2, ::2])
+    assert half.layers[1].checksums == small.layers[1].checksums
+
+
+def test_a_rate_below_that_of_the_whole_size_is_met_at_half_of_it(bundle):
+    pixels = picture(320, 288)
+    least = {
+        variant: semapix.encode(pixels, model=bundle, quality=1, variant=variant).bytes_total
+        for variant in ("full", "half")
+    }
+    assert least["half"] < least["full"]
+    budget = (least["half"] + least["full"]) // 2
+    stream = semapix.encode(pixels, model=bundle, max_bytes=budget)
+    assert stream.header.variant == 1
+    assert 0.9 * budget < stream.bytes_total <= budget
+    assert semapix.encode(pixels, model=bundle, max_bytes=budget, variant="half").bytes_total <= budget
+    with pytest.raises(ArgumentError, match=rf"max_bytes \(={budget}\) must be {least['full']} or more: this picture"):
+        semapix.encode(pixels, model=bundle, max_bytes=budget, variant="full")
+
+
+def test_the_model_that_ships_goes_far_below_its_lowest_quality():
+    photo = Image.open(resources.files("semapix") / "assets" / "lighthouse.png").convert("RGB")
+    pixels = np.asarray(photo)[128:384, 256:640]
+    looked = 0
+    for bpp, least in ((0.05, 21.0), (0.1, 23.0)):
+        with watched_codings() as codings:
+            stream = semapix.encode(pixels, "adaptive", bpp=bpp, strategy="uniform")
+        assert 0.98 * bpp <= stream.bytes_total * 8 / pixels[:, :, 0].size <= bpp
+        assert sum(coding.thrift == 0 for coding in codings) <= PASSES
+        assert psnr(np.asarray(stream.image()), pixels) > least
+        looked += 1
+    assert looked == 2
+
+
 def test_rates_out_of_reach_are_errors_in_the_unit_that_was_asked_in(bundle):
     pixels = picture(64, 48)
-    least, most = (semapix.encode(pixels, model=bundle, quality=q).bytes_total for q in (1, 9))
+    least = semapix.encode(pixels, model=bundle, quality=1, variant="half").bytes_total
+    most = semapix.encode(pixels, model=bundle, quality=9).bytes_total
     rule = "or more: this picture takes that at the lowest quality"
     with pytest.raises(ArgumentError, match=rf"max_bytes \(=20\) must be {least} {rule}"):
         semapix.encode(pixels, model=bundle, max_bytes=20)

@@ -96,7 +96,8 @@ def encode(
         str | None,
         typer.Option(
             metavar="VARIANT",
-            help="Of codec deepsic: pre (labels are decided now; the default) or post (by who reads the file).",
+            help="Of codec deepsic: pre (labels are decided now; the default) or post (by who reads the file). Of "
+            "codec adaptive: full or half, the size at which the picture is coded; by default what the rate asks for.",
             show_default=False,
         ),
     ] = None,

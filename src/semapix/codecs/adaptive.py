@@ -2,6 +2,7 @@
 
 "Conditional Encoder-Based Adaptive Deep Image Compression with Classification-Driven Semantic Awareness", Electronics
 2023. Layers: s1 holds labels, what the encoder's classifier saw; s2 the picture, its latent in channel groups.
+Variant `half` codes the picture at half its size, for rates below those that the model was trained for.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _HYPER_STRIDE = 64  # pixels for a hyper-latent position; tiles begin at multipl
 _TILE = 1024
 _GREY = 128
 _SEEN = 5  # how many classes the semantic importance looks for
+_HALF = 2  # how much smaller variant `half` codes a picture, a side
+_HALF_RATE = 0.31  # bits of `half` over those of `full` at the same quality; held-out photos
 
 
 class Adaptive(Codec):
@@ -49,6 +52,7 @@ class Adaptive(Codec):
     holds_features = False
     strategies = STRATEGIES
     decoders = ("faithful", "vivid")
+    variants = ("full", "half")
 
     def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
         self._bundle, self._graphs = bundle, graphs
@@ -79,22 +83,28 @@ class Adaptive(Codec):
     def encode(
         self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
     ) -> Layers:
-        self.variant(variant)
-        return self.steer(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1)).code(0.0)
+        return self.steer(pixels, Steering(), labels, variant)((quality - 1) / (QUALITIES - 1)).code(0.0)
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
-        self.variant(variant)
-        return Layers([self._labels.pack(self._class_logits(pixels))], [])
+        return Layers([self._labels.pack(self._class_logits(pixels))], [], self.variant(variant))
 
     def steer(
-        self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None
+        self,
+        pixels: Pixels,
+        steering: Steering,
+        labels: Sequence[str] | None = None,
+        variant: str | None = None,
     ) -> Callable[[float | None], Analysed]:
-        height, width = pixels.shape[:2]
+        number = self.variant(variant)
         if labels is None:
             machine = self._labels.pack(self._class_logits(pixels))
         else:
             machine = self._labels.space.pack(self._labels.named(labels))
         importance = self.importance(pixels, steering)
+        if number:
+            importance = _halved(importance)
+            pixels = resize(pixels, _coded_size(pixels.shape[1], pixels.shape[0], number), "lanczos")
+        height, width = pixels.shape[:2]
 
         def analyse(mean: float | None) -> Analysed:
             quality = importance if mean is None else quality_map(importance, mean)
@@ -104,15 +114,15 @@ class Adaptive(Codec):
             def code(thrift: float) -> Layers:
                 weight = self._error_weight * 2.0**-thrift
                 data, _ = self._unit.encode(latent, hyper, level, None, self._sublayers(width, height), weight)
-                return Layers([machine], [data])
+                return Layers([machine], [data], number)
 
             return Analysed(level + 1, code)
 
         return analyse
 
-    @property
-    def rates(self) -> list[float]:
-        return list(self._bundle.manifest["rates"])
+    def rates(self, variant: str | None = None) -> list[float]:
+        share = _HALF_RATE if self.variant(variant) else 1.0
+        return [rate * share for rate in self._bundle.manifest["rates"]]
 
     def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> Pixels:
         chosen = self.decoder(decoder)
@@ -120,20 +130,24 @@ class Adaptive(Codec):
         self._labels.space.unpack(layers.machine[0])
         if not layers.signal:
             return np.full((info.height, info.width, 3), _GREY, np.uint8)
-        latent, state, coded = self._decode(layers, info)
+        size = _coded_size(info.width, info.height, info.variant)
+        latent, state, coded = self._decode(layers, size, info.quality)
 
         def run(part: Box) -> Array:
             views = (np.ascontiguousarray(x[:, :, part.top : part.bottom, part.left : part.right]) for x in arrays)
             return self._graphs.run(chosen, *self._graphs.run("decoder", *views))[0]
 
         arrays = (latent, state, coded)
-        return picture_of((info.width, info.height), _STRIDE, _TILE, self._margin, run)
+        picture = picture_of(size, _STRIDE, _TILE, self._margin, run)
+        return picture if size == (info.width, info.height) else resize(picture, (info.width, info.height), "lanczos")
 
     def features(self, layers: Layers, info: PictureInfo, layer: int) -> Array:
         if layer not in (1, 2):
             raise ArgumentError(f"layer (={layer}) must lie between 1 and 2, the layers of this file")
         need_layers(len(layers), layer)
-        return self._labels.features(layers.machine[0]) if layer == 1 else self._decode(layers, info)[0][0]
+        if layer == 1:
+            return self._labels.features(layers.machine[0])
+        return self._decode(layers, _coded_size(info.width, info.height, info.variant), info.quality)[0][0]
 
     def scores(self, layers: Layers, info: PictureInfo, task: str) -> Array:
         wanted = Task.find(self._bundle.manifest["tasks"], task)
@@ -212,15 +226,33 @@ class Adaptive(Codec):
         latent = grid_of((pixels.shape[1], pixels.shape[0]), _STRIDE, _TILE, self._margin, run)
         return latent, np.concatenate([symbols[None], self._graphs.run("hyper", latent)[0]], axis=1)
 
-    def _decode(self, layers: Layers, info: PictureInfo) -> tuple[Array, Array, Array]:
-        """The latent, the entropy model's state and the coded map, each (1, C, rows, columns)."""
-        most = self._sublayers(info.width, info.height)
+    def _decode(self, layers: Layers, size: tuple[int, int], quality: int) -> tuple[Array, Array, Array]:
+        """The latent, the entropy model's state and the coded map, each (1, C, rows, columns).
+
+        `size`: width and height of the picture as it was coded.
+        """
+        width, height = size
+        most = self._sublayers(width, height)
         if len(layers.signal) != 1 or not 1 <= len(layers.signal[0]) <= most:
             parts = ", ".join(str(len(sublayers)) for sublayers in layers.signal)
             raise CorruptLayer(f"layer s2 has {parts} sub-layers; here it must have 1 to {most}, in one layer")
-        rows, columns = -(-info.height // _STRIDE), -(-info.width // _STRIDE)
+        rows, columns = -(-height // _STRIDE), -(-width // _STRIDE)
         shape = (self._latents, rows, columns)
-        decoded = self._unit.decode(layers.signal[0], shape, info.quality - 1, sublayers=most)
+        decoded = self._unit.decode(layers.signal[0], shape, quality - 1, sublayers=most)
         state = (decoded.state * 2.0**-FRACTION_BITS).astype(np.float32)
         coded = spread_map(decoded.hyper[:1].astype(np.float32), rows, columns)
         return decoded.latent[None], state[None], coded[None, None]
+
+
+def _coded_size(width: int, height: int, variant: int) -> tuple[int, int]:
+    """Width and height at which a variant codes a picture."""
+    return (-(-width // _HALF), -(-height // _HALF)) if variant else (width, height)
+
+
+def _halved(importance: Array) -> Array:
+    """The map of a picture, (rows, columns), as one of the picture at half its size: means of 2x2 blocks."""
+    rows, columns = importance.shape
+    padded = np.pad(importance, ((0, rows % _HALF), (0, columns % _HALF)), "edge")
+    blocks = padded.reshape(padded.shape[0] // _HALF, _HALF, padded.shape[1] // _HALF, _HALF)
+    means: Array = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return means

@@ -79,7 +79,10 @@ class Codec(ABC):
     """Whether its codestreams hold a picture; otherwise `image` raises NoPixels, and there are no signal layers."""
 
     variants: ClassVar[tuple[str, ...]] = ()
-    """Names of its variants, the default first; none where there is only one way to code."""
+    """Names of its variants, the default first; none where there is only one way to code.
+
+    Of a codec that can be steered, each next one reaches lower rates than the one before.
+    """
 
     head_variant: ClassVar[str | None] = None
     """The variant whose machine layers have the features that heads read; None where there are no variants."""
@@ -103,19 +106,23 @@ class Codec(ABC):
         return name or (self.decoders or ("",))[0]
 
     def steer(
-        self, pixels: NDArray[np.uint8], steering: Steering, labels: Sequence[str] | None = None
+        self,
+        pixels: NDArray[np.uint8],
+        steering: Steering,
+        labels: Sequence[str] | None = None,
+        variant: str | None = None,
     ) -> Callable[[float | None], Analysed]:
         """Prepare a picture, uint8 (H, W, 3), to be coded with bits where they matter.
 
         Returns a function of the mean quality, 0 to 1, that runs the networks; more quality never means fewer bytes by
-        much. For None the importance itself is the quality. Raises ArgumentError where the codec has `strategies` none.
+        much. For None the importance itself is the quality. Raises ArgumentError where the codec has `strategies` none,
+        and for a variant that it does not have.
         """
         raise ArgumentError(
             f"codec {self.name} spreads bits evenly; for strategies, maps and regions choose codec adaptive"
         )
 
-    @property
-    def rates(self) -> list[float]:
+    def rates(self, variant: str | None = None) -> list[float]:
         """Bits per pixel of typical photos at each quality, where the codec can be steered."""
         return []
 

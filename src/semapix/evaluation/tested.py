@@ -247,7 +247,8 @@ def encode_own(tested: Tested, setting: float, pixels: Pixels) -> semapix.Stream
     try:
         return semapix.encode(pixels, bundle.codec, model=bundle, max_bytes=budget, strategy=strategy)
     except ArgumentError:  # the picture takes more at the least: its smallest file stands there with the bytes it has
-        return semapix.encode(pixels, bundle.codec, 1, bundle, strategy=strategy)
+        smallest = CODECS[bundle.codec].variants[-1]
+        return semapix.encode(pixels, bundle.codec, 1, bundle, strategy=strategy, variant=smallest)
 
 
 @lru_cache

@@ -39,7 +39,9 @@ def test_both_are_trained_and_coded_to_bytes(run, training_data, objects, tmp_pa
     (data / "objects").mkdir(parents=True)
     for path in [*(training_data / "objects").iterdir(), objects / "test.parquet"]:
         (data / "objects" / path.name).write_bytes(path.read_bytes())
-    findings = measure_layering(data, LayeringProtocol(pictures=3), run(), minutes=1, steps=2)
+    findings = measure_layering(
+        data, LayeringProtocol(pictures=3, batch=4, learning_rate=1e-3), run(), minutes=1, steps=2
+    )
     results, table = findings.record.results, findings.record.tables["pictures"]
     assert results["pictures"] == 3
     assert len(table.rows) == 2 * 3 * 9
@@ -53,4 +55,4 @@ def test_both_are_trained_and_coded_to_bytes(run, training_data, objects, tmp_pa
 def test_only_scalable_has_layers(tmp_path, tiny_bundles):
     run = Run("semapix bench ...", tmp_path / "out", model=str(tiny_bundles["deepsic"]))
     with pytest.raises(ArgumentError, match="is for codec deepsic; only scalable has layers to compare"):
-        measure_layering(tmp_path, LayeringProtocol(pictures=3), run, minutes=1)
+        measure_layering(tmp_path, LayeringProtocol(pictures=3, batch=4, learning_rate=1e-3), run, minutes=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ class LayeringProtocol:
     """The keys of protocols/layering.yaml, which says what each is."""
 
     pictures: int
+    batch: int
+    learning_rate: float
 
 
 def measure_layering(data: Path, protocol: LayeringProtocol, run: Run, minutes: float, steps: int = -1) -> Findings:
@@ -65,6 +67,8 @@ def measure_layering(data: Path, protocol: LayeringProtocol, run: Run, minutes: 
         raise ArgumentError(f"model {bundle.name} is for codec {bundle.codec}; only scalable has layers to compare")
     folder = run.out / "runs"
     recipe = build_recipe(ScalableRecipe, bundle.manifest["recipe"], f"{bundle.path}: recipe")
+    stage = replace(recipe.lcnet, batch=protocol.batch, learning_rate=protocol.learning_rate)
+    recipe = replace(recipe, lcnet=stage)
     single, costs = _trained(bundle, recipe, data, folder, minutes, steps)
     tests = open_dataset(data / recipe.data.labelled)
     side = recipe.model.core_side

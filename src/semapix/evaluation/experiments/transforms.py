@@ -47,6 +47,8 @@ class TransformsProtocol:
 
     recipe: str
     networks: Sequence[str]
+    batch: int
+    learning_rate: float
 
 
 def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minutes: float, steps: int = -1) -> Findings:
@@ -62,7 +64,7 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
     recipe = load_recipe(protocol.recipe)
     if not isinstance(recipe, ScalableRecipe):
         raise ArgumentError(f"recipe {recipe.name} is one of system {recipe.system}; only scalable has a transform")
-    recipe = _for_all(recipe)
+    recipe = _for_all(recipe, protocol)
     training, held_out = labelled(recipe.data, data)
     names = label_spaces(training)
     tests = open_dataset(data / recipe.data.labelled)
@@ -110,9 +112,10 @@ def measure_transforms(data: Path, protocol: TransformsProtocol, run: Run, minut
     )
 
 
-def _for_all(recipe: ScalableRecipe) -> ScalableRecipe:
-    """A recipe without the losses that lifting alone could have: the others have no layer s1."""
-    return replace(recipe, lfrnet=replace(recipe.lfrnet, first_fine_weight=0.0, teacher_weight=0.0))
+def _for_all(recipe: ScalableRecipe, protocol: TransformsProtocol) -> ScalableRecipe:
+    """A recipe with the protocol's batches, without the losses that lifting alone could have: others have no s1."""
+    stage = replace(recipe.lfrnet, batch=protocol.batch, learning_rate=protocol.learning_rate)
+    return replace(recipe, lfrnet=replace(stage, first_fine_weight=0.0, teacher_weight=0.0))
 
 
 def _pictures(tests: Dataset, limit: int | None, side: int) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from semapix.training.rounding import rounded_through
 from semapix.training.scalable.grow import grown_outer
 from semapix.training.scalable.nets.outer import OUTER_FACTOR, OUTER_LEVELS, OUTER_REACH, OuterUnit
 from semapix.training.scalable.recipe import ScalableRecipe
+from semapix.training.structure import STRUCTURE_SIDE, structural_distance
 
 __all__ = ["OuterSystem", "enlarge"]
 
@@ -53,12 +54,18 @@ class OuterSystem(BudgetedStage):
 
     A patch is a scale; its prediction comes from itself, reduced by the factor between scales, with errors like those
     of a decoded scale, or reduced by any factor that the unit bridges, with errors like those of a decoded core. Loss:
-    bits per pixel + lambda * mean squared error (of 0..255), with lambda spaced evenly in the logarithm over the
-    quality levels.
+    bits per pixel + lambda * distortion, with lambda spaced evenly in the logarithm over the quality levels. The
+    distortion is the mean squared error (of 0..255), and for the full size `structure_weight` * (1 - MS-SSIM) more.
     """
 
     def __init__(self, recipe: ScalableRecipe, minutes: float | None = None) -> None:
+        """Raises ArgumentError for patches on which the recipe's weight of structure cannot be measured."""
         stage = recipe.outer
+        if stage.structure_weight > 0 and stage.side < STRUCTURE_SIDE:
+            raise ArgumentError(
+                f"structure_weight (={stage.structure_weight}) must be 0 for patches of {stage.side} pixels a side; "
+                f"MS-SSIM wants at least {STRUCTURE_SIDE}"
+            )
         super().__init__(recipe, stage, minutes)
         self.stage = stage
         self.unit = OuterUnit(recipe.model).to(memory_format=_MEMORY_FORMAT)
@@ -90,12 +97,12 @@ class OuterSystem(BudgetedStage):
             )
         self.unit.load_state_dict(grown_outer(weights_of(state["state_dict"], "unit"), self.unit))
 
-    def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Bits per pixel (B,) and mean squared error of 0..255 (B,), of weights rounded as those of a bundle."""
+    def _code(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The decoded scale, bits per pixel (B,), mean squared error of 0..255 (B,); weights rounded as a bundle's."""
         seen = (x.contiguous(memory_format=_MEMORY_FORMAT) for x in (scale, prediction))
         decoded, rates = functional_call(self.unit, rounded_through(self.unit), (*seen, level))
         error = (decoded - scale).square().mean(dim=(1, 2, 3)) * 64.0**2
-        return rates.total / scale[0, 0].numel(), error
+        return decoded, rates.total / scale[0, 0].numel(), error
 
     def _predicted(self, scale: Tensor, factors: Sequence[float], noise: Tensor) -> Tensor:
         """A scale's prediction from one smaller by `factors`, with errors of the standard deviations `noise` (B,)."""
@@ -123,10 +130,13 @@ class OuterSystem(BudgetedStage):
             shares = (first, min(max(first + second - 0.5, 0.0), 1.0))
             factors = [float(OUTER_REACH) ** share for share in shares]
             noise = self._uniform(*_CORE_ERRORS, batch)
-        rate, error = self._code(scale, self._predicted(scale, factors, noise), level)
+        decoded, rate, error = self._code(scale, self._predicted(scale, factors, noise), level)
+        distortion = error
+        if self.stage.structure_weight > 0 and not smaller:
+            distortion = error + self.stage.structure_weight * structural_distance(decoded, scale)
         lambdas = self.lambdas[level]
         # Without the root, the finest levels would outweigh all others.
-        loss = ((rate + lambdas * error) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()
+        loss = ((rate + lambdas * distortion) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()
         if batch_idx % 50 == 0:
             self.note(loss=loss.detach(), bpp=rate.detach().mean(), mse=error.detach().mean())
         return loss
@@ -136,9 +146,11 @@ class OuterSystem(BudgetedStage):
         for quality in (0, 4, 8):
             level = torch.full((len(scale),), quality, device=self.device)
             prediction = self._predicted(scale, _SHOWN_FACTORS, torch.full((len(scale),), 10.0, device=self.device))
-            rate, error = self._code(scale, prediction, level)
-            psnr = 10 * torch.log10(255.0**2 / error)
-            self._held_out.setdefault(quality, []).append(torch.stack([rate, psnr]))
+            decoded, rate, error = self._code(scale, prediction, level)
+            figures = [rate, 10 * torch.log10(255.0**2 / error)]
+            if scale.shape[2] >= STRUCTURE_SIDE:
+                figures.append(-10 * torch.log10(structural_distance(decoded, scale)))
+            self._held_out.setdefault(quality, []).append(torch.stack(figures))
 
     def on_validation_epoch_start(self) -> None:
         self._held_out: dict[int, list[Tensor]] = {}
@@ -146,8 +158,9 @@ class OuterSystem(BudgetedStage):
     def on_validation_epoch_end(self) -> None:
         figures: dict[str, Tensor] = {}
         for quality, rows in self._held_out.items():
-            rate, psnr = torch.cat(rows, dim=1).mean(dim=1)
-            figures |= {f"bpp_q{quality + 1}": rate, f"psnr_q{quality + 1}": psnr}
+            means = torch.cat(rows, dim=1).mean(dim=1)
+            names = [f"{figure}_q{quality + 1}" for figure in ("bpp", "psnr", "msssim")][: len(means)]
+            figures |= dict(zip(names, means, strict=True))
         self.note(**figures)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:

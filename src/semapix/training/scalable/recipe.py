@@ -172,6 +172,8 @@ class OuterStage:
     lambda_high: float
     validate_every: int
     seed: int
+    structure_weight: float = 0.0
+    """0 by default for the recipes of bundles from before it."""
 
 
 @dataclass(frozen=True)
