@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from semapix.bundle import Bundle
+from semapix.errors import ModelError
 from semapix.evaluation.datasets import TestPicture
 from semapix.evaluation.runner import Failure, Row
 from semapix.evaluation.tested import Tested
@@ -38,8 +39,17 @@ class Run:
 
 
 def bundles_of(codecs: Iterable[Tested]) -> list[Bundle]:
-    """The models of those codecs that are ours."""
-    return [bundle for codec in codecs if (bundle := codec.bundle)]
+    """The models of those codecs that are ours. Raises ModelError for one that is not the one that was measured."""
+    bundles = []
+    for codec in codecs:
+        if (bundle := codec.bundle) is None:
+            continue
+        if bundle.fingerprint.hex() != codec.depends["model"]:
+            raise ModelError(
+                f"{bundle.path}: was replaced while it was measured; run the command again, for that model or this one"
+            )
+        bundles.append(bundle)
+    return bundles
 
 
 def those_with(pictures: Sequence[TestPicture], only: Mapping[str, Any]) -> list[TestPicture]:
