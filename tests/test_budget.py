@@ -1,5 +1,6 @@
 """Budgets, and what is said of those that cannot be kept."""
 
+import pickle
 import re
 
 import pytest
@@ -17,6 +18,11 @@ def told(error):
     """The number that an error says to ask for."""
     assert isinstance(error, ArgumentError)
     return re.search(r" must be (\S+) or (?:more|less): because$", str(error))[1]
+
+
+def test_an_error_survives_pickling():
+    error = pickle.loads(pickle.dumps(Budget(20).too_small(51, "because")))
+    assert (str(error), error.least) == ("max_bytes (=20) must be 51 or more: because", 51)
 
 
 def test_errors_speak_in_the_unit_that_was_asked_in():

@@ -17,8 +17,11 @@ class TooSmall(ArgumentError):
     """No file is as small as the budget; the smallest one has `least` bytes."""
 
     def __init__(self, message: str, least: int) -> None:
-        super().__init__(message)
+        super().__init__(message, least)  # both, for pickle
         self.least = least
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semapix._budget import Budget, TooSmall
-from semapix._rate import PASSES, search
+from semapix._rate import search
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix.bundle import FINGERPRINT_BYTES, Bundle
-from semapix.codecs import CODECS, QUALITIES, Layers, Region, Steering, open_codec
+from semapix.codecs import CODECS, QUALITIES, Analysed, Layers, Region, Steering, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import ImageLike, Picture, load
 from semapix.stream import EXIF, ICC, CutPoint, Reader, write
@@ -58,16 +58,16 @@ def encode(
     `bpp`: the same in bits for each pixel of the picture.
 
     Codec `adaptive` reaches `max_bytes` and `bpp` by itself, in at most four passes and mostly within 1 % from below;
-    for rates below about 0.1 bits per pixel it codes the picture at half its size. It spreads bits as it is told:
+    below the least that a picture takes at its full size it codes it at half of it. It spreads bits as it is told:
     `strategy`, `blended` (what is meaningful, then what is simple; the default), `semantic`, `complexity`, `simplicity`
     or `uniform`; or `quality_map`, a map of your own, a grey picture of the same size or an array (H, W) of uint8 or of
     floats 0 to 1, which alone says the quality itself and with a rate or quality the importance; and `regions`, boxes
     (x, y, width, height) in pixels that matter most.
 
     `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
-    features); of codec `adaptive`, `full` or `half`, the size at which the picture is coded, by default what the rate
-    asks for. `labels`: for `pre` and `adaptive`, labels of your own in place of the model's, 1 to 5 names of its
-    classes or groups.
+    features); of codec `adaptive`, `full` or `half`, the size at which the picture is coded, by default `half` only for
+    a rate below what `full` can take. `labels`: for `pre` and `adaptive`, labels of your own in place of the model's, 1
+    to 5 names of its classes or groups.
 
     Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range, for
     more than one of quality, `max_bytes` and `bpp`, when the first cut point of the file lies behind `max_bytes`, for a
@@ -83,11 +83,13 @@ def encode(
     if bpp is not None:
         budget = Budget.of_rate(bpp, picture.pixels[:, :, 0].size)
     if opened.strategies or steering.asked:
+        opened.variant(variant)
+        analyse = opened.steer(picture.pixels, steering, labels)
         if budget is not None:
-            return _steer_within(picture, bundle, steering, labels, budget, variant)
+            return _steer_within(picture, bundle, analyse, budget, variant)
         as_it_is = own is not None and quality is None
         mean = None if as_it_is else ((quality or QUALITY) - 1) / (QUALITIES - 1)
-        found = opened.steer(picture.pixels, steering, labels, variant)(mean)
+        found = analyse(mean, variant)
         return _stream(picture, bundle, found.quality, found.code(0.0), _metadata(picture, bundle))
     if budget is not None:
         return _encode_within(picture, bundle, budget, variant, labels)
@@ -118,8 +120,7 @@ def _map(source: ImageLike | NDArray[Any]) -> NDArray[Any]:
 def _steer_within(
     picture: Picture,
     bundle: Bundle,
-    steering: Steering,
-    labels: Sequence[str] | None,
+    analyse: Callable[[float | None, str | None], Analysed],
     budget: Budget,
     variant: str | None,
 ) -> Stream:
@@ -131,15 +132,12 @@ def _steer_within(
         raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
     codec = open_codec(bundle)
     pixels = picture.pixels[:, :, 0].size
-    passes, share = 0, 1.0  # of the networks so far; what this picture takes over what is typical
 
-    def found(name: str | None) -> tuple[int, Layers, Stream]:
-        analyse = codec.steer(picture.pixels, steering, labels, name)
+    def found(name: str | None, wanted: Budget, share: float) -> tuple[int, Layers, Stream]:
+        """`share`: what this picture takes over what is typical."""
 
         def coder(mean: float) -> Callable[[float], tuple[int, tuple[int, Layers, Stream]]]:
-            nonlocal passes
-            passes += 1
-            quality, code = analyse(mean)
+            quality, code = analyse(mean, name)
 
             def file_of(thrift: float) -> tuple[int, tuple[int, Layers, Stream]]:
                 layers = code(thrift)
@@ -148,18 +146,19 @@ def _steer_within(
 
             return file_of
 
-        return search(coder, budget, [share * size for size in typical(name)], max(2, PASSES - passes))
+        return search(coder, wanted, [share * rate * pixels / 8 for rate in codec.rates(name)])
 
-    def typical(name: str | None) -> list[float]:
-        return [rate * pixels / 8 for rate in codec.rates(name)]
-
-    *lesser, last = [variant] if variant is not None else (codec.variants or (None,))
-    for name in lesser:
+    least: list[int] = []
+    share, wanted = 1.0, budget
+    for name in [variant] if variant is not None else (codec.variants or (None,)):
         try:
-            return _with_metadata(picture, bundle, *found(name), budget.bytes)
-        except TooSmall as error:  # the next one reaches lower rates
-            share = error.least / typical(name)[0]
-    return _with_metadata(picture, bundle, *found(last), budget.bytes)
+            return _with_metadata(picture, bundle, *found(name, wanted, share), budget.bytes)
+        except TooSmall as error:
+            least.append(error.least)
+            share = error.least / (codec.rates(name)[0] * pixels / 8)
+            wanted = Budget(budget.bytes)  # the largest file of the next variant will do: this one has none as small
+    size = "the lowest quality" if variant is None else f"the lowest quality of variant {variant}"
+    raise budget.too_small(min(least), f"this picture takes that at {size}")
 
 
 def _encode_within(

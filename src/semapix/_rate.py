@@ -15,7 +15,7 @@ from semapix._budget import Budget
 __all__ = ["PASSES", "Coding", "search", "watched_codings"]
 
 PASSES = 4
-"""A search runs the encoder's networks over a picture no more often, unless it is told to."""
+"""No search runs the encoder's networks over a picture more often."""
 
 _CLOSE = 0.004  # a file that leaves less of its budget is taken at once; all of these are logarithms of bytes
 _ENOUGH = 0.01  # and this one when thrift was tried
@@ -55,10 +55,8 @@ def watched_codings() -> Iterator[list[Coding]]:
         _watching.reset(token)
 
 
-def search(
-    analyse: Callable[[float], Coder[File]], budget: Budget, rates: Sequence[float], passes: int = PASSES
-) -> File:
-    """The largest file within `budget` that was found, by analysing at most `passes` times, 2 or more.
+def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Sequence[float]) -> File:
+    """The largest file within `budget` that was found, by analysing at most four times.
 
     `analyse`: a mean quality, 0 to 1, to what codes the picture as the networks see it under that quality; thrift 1
     halves the worth of an error against that of a bit, -1 doubles it. `rates`: bytes of typical pictures of this size,
@@ -72,7 +70,7 @@ def search(
     means = np.linspace(0, 1, len(rates))
     typical = np.log(np.maximum.accumulate(np.asarray(rates, np.float64))) + _RISE * np.arange(len(rates))
     aim = math.log(budget.bytes)
-    seen: list[tuple[float, float]] = []
+    passes: list[tuple[float, float]] = []
     plain: dict[float, Coder[File]] = {}  # of passes that were coded without thrift alone
     fitting: dict[int, File] = {}
     mean = float(np.interp(aim, typical, means))
@@ -80,8 +78,8 @@ def search(
         plain[mean] = _watched(mean, analyse(mean))
         size, file = plain[mean](0.0)
         log_size = math.log(size)
-        seen.append((mean, log_size))
-        left = passes - len(seen)
+        passes.append((mean, log_size))
+        left = PASSES - len(passes)
         if size <= budget.bytes:
             fitting[size] = file
         elif mean == 0.0 and not fitting:
@@ -98,16 +96,16 @@ def search(
                 why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
                 raise budget.too_large(size, why)
             break
-        if len(seen) == 1:
+        if len(passes) == 1:
             offset = log_size - float(np.interp(mean, means, typical))
             mean = float(np.interp(aim - _GOAL - offset, typical, means))
         else:
-            first, second = _next_to(aim, seen)
+            first, second = _next_to(aim, passes)
             # The last one had rather be above the budget, by what the line may miss it: thrift can save more than fill.
             lift = min(_NEAR, abs(second[1] - first[1]) / 16) if left == 1 else 0.0
             mean = min(1.0, max(0.0, _where(aim - _GOAL + lift, first, second)))
-        tried = any(one == mean for one, _ in seen)
-        nearest, its_size = min(seen, key=lambda one: abs(one[1] - aim))
+        tried = any(one == mean for one, _ in passes)
+        nearest, its_size = min(passes, key=lambda one: abs(one[1] - aim))
         now = abs(its_size - aim) < _NEAR or tried or left == 0 or (left == 1 and not fitting)
         if now and (code := plain.pop(nearest, None)):
             fitting |= _with_thrift(code, its_size, aim)

@@ -384,7 +384,7 @@ def test_encode_refuses_what_a_variant_cannot_do(run, photo, tiny_bundles, tmp_p
 def test_encode_refuses_labels_and_variants_for_scalable(run, photo, tiny_bundle, tmp_path):
     for options, line in (
         (["--label", "odd"], "codec scalable writes features, no labels; for labels of your own, choose deepsic"),
-        (["--variant", "pre"], "variant (='pre'): codec scalable has none; leave it out, or choose deepsic"),
+        (["--variant", "pre"], "variant (='pre'): codec scalable has none; adaptive and deepsic have"),
     ):
         result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundle, *options)
         assert result.status == 2
@@ -408,6 +408,13 @@ def test_encode_and_decode_take_what_steers(run, photo, tiny_bundles, tmp_path):
     assert (result.status, result.err) == (0, "")
     assert out.stat().st_size <= wanted.bytes_total
     assert ", quality " in result.out
+    result = run(
+        "encode", photo, "-o", tmp_path / "half.spix", "--model", model, "--variant", "half", "--bytes", budget
+    )
+    assert (result.status, result.err) == (0, "")
+    assert ", variant half, quality " in result.out
+    result = run("info", tmp_path / "half.spix")
+    assert "codec adaptive (half), quality" in result.out
     assert run("decode", out, "-o", tmp_path / "a.png", "--decoder", "vivid", "--model", model).status == 0
     with Image.open(tmp_path / "a.png") as decoded:
         vivid = semapix.open(out, model).image(decoder="vivid")

@@ -276,8 +276,43 @@ def test_a_rate_below_that_of_the_whole_size_is_met_at_half_of_it(bundle):
     assert stream.header.variant == 1
     assert 0.9 * budget < stream.bytes_total <= budget
     assert semapix.encode(pixels, model=bundle, max_bytes=budget, variant="half").bytes_total <= budget
-    with pytest.raises(ArgumentError, match=rf"max_bytes \(={budget}\) must be {least['full']} or more: this picture"):
+    text = rf"max_bytes \(={budget}\) must be {least['full']} or more: .* at the lowest quality of variant full"
+    with pytest.raises(ArgumentError, match=text):
         semapix.encode(pixels, model=bundle, max_bytes=budget, variant="full")
+
+
+def test_a_rate_between_the_sizes_gets_the_largest_file_of_half():
+    """With the model that ships, of a flat page: its best half takes less than its least full file."""
+    pixels = np.full((256, 256, 3), 128, np.uint8)
+    full = semapix.encode(pixels, "adaptive", quality=1, strategy="uniform", variant="full").bytes_total
+    half = semapix.encode(pixels, "adaptive", quality=9, strategy="uniform", variant="half").bytes_total
+    assert half < full - 2
+    budget = (half + full) // 2
+    by_bytes = semapix.encode(pixels, "adaptive", max_bytes=budget, strategy="uniform")
+    by_rate = semapix.encode(pixels, "adaptive", bpp=(budget + 0.5) * 8 / 256**2, strategy="uniform")
+    assert by_rate.to_bytes() == by_bytes.to_bytes()
+    assert half <= by_rate.bytes_total <= budget
+
+
+def test_the_least_is_that_of_the_smaller_size():
+    """Of noise on 16x16 pixels half takes more than full."""
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    least = [semapix.encode(pixels, "adaptive", 1, variant=variant).bytes_total for variant in ("full", "half")]
+    with pytest.raises(
+        ArgumentError, match=rf"max_bytes \(=20\) must be {min(least)} or more: this picture takes that"
+    ):
+        semapix.encode(pixels, "adaptive", max_bytes=20)
+
+
+def test_a_file_of_half_can_be_cut_and_keeps_what_it_is_told(bundle):
+    pixels = picture(480, 400)
+    stream = semapix.encode(pixels, model=bundle, quality=6, labels=["odd"], regions=[(0, 0, 64, 64)], variant="half")
+    assert [label.name for label in stream.look("coarse", top=1)] == ["odd"]
+    inside = [point for point in stream.cut_points if point.name.startswith("s2")]
+    assert len(inside) > 1
+    prefix = semapix.open(stream.to_bytes(max_bytes=inside[0].bytes), bundle)
+    assert not prefix.complete
+    assert np.asarray(prefix.image()).shape == pixels.shape
 
 
 def test_the_model_that_ships_goes_far_below_its_lowest_quality():

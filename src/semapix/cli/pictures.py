@@ -97,7 +97,8 @@ def encode(
         typer.Option(
             metavar="VARIANT",
             help="Of codec deepsic: pre (labels are decided now; the default) or post (by who reads the file). Of "
-            "codec adaptive: full or half, the size at which the picture is coded; by default what the rate asks for.",
+            "codec adaptive: full or half, the size at which the picture is coded; by default half only for a rate "
+            "below what full can take.",
             show_default=False,
         ),
     ] = None,
@@ -132,9 +133,11 @@ def encode(
 
     import semapix
     from semapix._stream import choose_model
+    from semapix.codecs import CODECS
     from semapix.files import check_output
 
     bundle = choose_model(codec, model)
+    variants = CODECS[bundle.codec].variants
 
     def encode_one(file: str) -> None:
         output = check_output(outputs[file], force=force)
@@ -154,6 +157,8 @@ def encode(
         stream.save(output, force=force)
         width, height, size = stream.header.width, stream.header.height, stream.bytes_total
         found = f", quality {stream.header.quality}" if max_bytes or bpp else ""
+        if found and stream.header.variant:
+            found = f", variant {variants[stream.header.variant]}{found}"
         if not stream.complete:
             found += f" up to {stream.cut_points[-1].name}"
         say(f"{file} -> {output}  {width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp{found}")

@@ -8,7 +8,7 @@ Variant `half` codes the picture at half its size, for rates below those that th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,9 @@ _HYPER_STRIDE = 64  # pixels for a hyper-latent position; tiles begin at multipl
 _TILE = 1024
 _GREY = 128
 _SEEN = 5  # how many classes the semantic importance looks for
-_HALF = 2  # how much smaller variant `half` codes a picture, a side
-_HALF_RATE = 0.31  # bits of `half` over those of `full` at the same quality; held-out photos
+_FULL, _HALF = range(2)
+_FACTOR = 2  # by which a side of the picture is shorter in variant `half`
+_HALF_RATE = 0.31  # bits of `half` over those of `full` at the same quality, of held-out photos (results/ablations.md)
 
 
 class Adaptive(Codec):
@@ -83,33 +84,34 @@ class Adaptive(Codec):
     def encode(
         self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
     ) -> Layers:
-        return self.steer(pixels, Steering(), labels, variant)((quality - 1) / (QUALITIES - 1)).code(0.0)
+        return self.steer(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1), variant).code(0.0)
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
         return Layers([self._labels.pack(self._class_logits(pixels))], [], self.variant(variant))
 
     def steer(
-        self,
-        pixels: Pixels,
-        steering: Steering,
-        labels: Sequence[str] | None = None,
-        variant: str | None = None,
-    ) -> Callable[[float | None], Analysed]:
-        number = self.variant(variant)
+        self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None
+    ) -> Callable[[float | None, str | None], Analysed]:
         if labels is None:
             machine = self._labels.pack(self._class_logits(pixels))
         else:
             machine = self._labels.space.pack(self._labels.named(labels))
         importance = self.importance(pixels, steering)
-        if number:
-            importance = _halved(importance)
-            pixels = resize(pixels, _coded_size(pixels.shape[1], pixels.shape[0], number), "lanczos")
-        height, width = pixels.shape[:2]
 
-        def analyse(mean: float | None) -> Analysed:
-            quality = importance if mean is None else quality_map(importance, mean)
+        @cache
+        def sized(number: int) -> tuple[Pixels, Array]:
+            if number == _FULL:
+                return pixels, importance
+            size = _coded_size(pixels.shape[1], pixels.shape[0], number)
+            return resize(pixels, size, "lanczos"), _halved(importance)
+
+        def analyse(mean: float | None, variant: str | None = None) -> Analysed:
+            number = self.variant(variant)
+            seen, matters = sized(number)
+            height, width = seen.shape[:2]
+            quality = matters if mean is None else quality_map(matters, mean)
             level = int(np.rint(quality.mean() * (QUALITIES - 1)))
-            latent, hyper = self._latents_of(pixels, quality)
+            latent, hyper = self._latents_of(seen, quality)
 
             def code(thrift: float) -> Layers:
                 weight = self._error_weight * 2.0**-thrift
@@ -121,7 +123,7 @@ class Adaptive(Codec):
         return analyse
 
     def rates(self, variant: str | None = None) -> list[float]:
-        share = _HALF_RATE if self.variant(variant) else 1.0
+        share = _HALF_RATE if self.variant(variant) == _HALF else 1.0
         return [rate * share for rate in self._bundle.manifest["rates"]]
 
     def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> Pixels:
@@ -246,13 +248,13 @@ class Adaptive(Codec):
 
 def _coded_size(width: int, height: int, variant: int) -> tuple[int, int]:
     """Width and height at which a variant codes a picture."""
-    return (-(-width // _HALF), -(-height // _HALF)) if variant else (width, height)
+    return (-(-width // _FACTOR), -(-height // _FACTOR)) if variant == _HALF else (width, height)
 
 
 def _halved(importance: Array) -> Array:
     """The map of a picture, (rows, columns), as one of the picture at half its size: means of 2x2 blocks."""
     rows, columns = importance.shape
-    padded = np.pad(importance, ((0, rows % _HALF), (0, columns % _HALF)), "edge")
-    blocks = padded.reshape(padded.shape[0] // _HALF, _HALF, padded.shape[1] // _HALF, _HALF)
+    padded = np.pad(importance, ((0, -rows % _FACTOR), (0, -columns % _FACTOR)), "edge")
+    blocks = padded.reshape(padded.shape[0] // _FACTOR, _FACTOR, padded.shape[1] // _FACTOR, _FACTOR)
     means: Array = blocks.mean(axis=(1, 3), dtype=np.float32)
     return means

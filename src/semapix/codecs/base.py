@@ -81,11 +81,11 @@ class Codec(ABC):
     variants: ClassVar[tuple[str, ...]] = ()
     """Names of its variants, the default first; none where there is only one way to code.
 
-    Of a codec that can be steered, each next one reaches lower rates than the one before.
+    Of a codec that can be steered, each next one reaches lower rates than the one before, as a rule.
     """
 
     head_variant: ClassVar[str | None] = None
-    """The variant whose machine layers have the features that heads read; None where there are no variants."""
+    """The variant whose machine layers have the features that heads read; None where variants differ in none."""
 
     holds_features: ClassVar[bool] = True
     """Whether machine layers hold features that heads can read, and not labels alone."""
@@ -106,17 +106,13 @@ class Codec(ABC):
         return name or (self.decoders or ("",))[0]
 
     def steer(
-        self,
-        pixels: NDArray[np.uint8],
-        steering: Steering,
-        labels: Sequence[str] | None = None,
-        variant: str | None = None,
-    ) -> Callable[[float | None], Analysed]:
+        self, pixels: NDArray[np.uint8], steering: Steering, labels: Sequence[str] | None = None
+    ) -> Callable[[float | None, str | None], Analysed]:
         """Prepare a picture, uint8 (H, W, 3), to be coded with bits where they matter.
 
-        Returns a function of the mean quality, 0 to 1, that runs the networks; more quality never means fewer bytes by
-        much. For None the importance itself is the quality. Raises ArgumentError where the codec has `strategies` none,
-        and for a variant that it does not have.
+        Returns a function of the mean quality, 0 to 1, and the variant that runs the networks; more quality never means
+        fewer bytes by much. For None as the mean the importance itself is the quality. Raises ArgumentError where the
+        codec has `strategies` none.
         """
         raise ArgumentError(
             f"codec {self.name} spreads bits evenly; for strategies, maps and regions choose codec adaptive"
@@ -131,7 +127,7 @@ class Codec(ABC):
         if name is None:
             return 0
         if not self.variants:
-            raise ArgumentError(f"variant (={name!r}): codec {self.name} has none; leave it out, or choose deepsic")
+            raise ArgumentError(f"variant (={name!r}): codec {self.name} has none; adaptive and deepsic have")
         if name not in self.variants:
             raise ArgumentError(f"variant (={name!r}) must be one of: {', '.join(self.variants)}")
         return self.variants.index(name)

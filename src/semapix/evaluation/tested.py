@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import semapix
+from semapix._budget import TooSmall
 from semapix.bundle import Bundle, default_for, find
 from semapix.codecs import CODECS, QUALITIES, Codec, open_codec
 from semapix.coding import counted_information
@@ -23,7 +24,18 @@ from semapix.evaluation.reference import REFERENCES
 from semapix.evaluation.reference.base import Dial
 from semapix.evaluation.runner import Failure
 
-__all__ = ["Coded", "Options", "Tested", "asked_tasks", "choose", "code", "encode_own", "opened_bundle", "own_tasks"]
+__all__ = [
+    "Coded",
+    "Options",
+    "Tested",
+    "asked_tasks",
+    "choose",
+    "code",
+    "encode_own",
+    "measured_bundle",
+    "opened_bundle",
+    "own_tasks",
+]
 
 Pixels = NDArray[np.uint8]
 
@@ -69,7 +81,8 @@ class Options:
 class Tested:
     """A codec with the settings that it is tested at; survives pickling.
 
-    `model`: the path of the bundle of a codec of ours, None for a reference codec. `what`: library and choices, a line.
+    `model`, `fingerprint`: of the bundle of a codec of ours, its path and what it was when it was chosen; None for a
+    reference codec. `what`: library and choices, a line.
     """
 
     name: str
@@ -77,6 +90,7 @@ class Tested:
     what: str
     settings: tuple[float, ...]
     model: Path | None = None
+    fingerprint: str | None = None
     options: Options = field(default_factory=Options)
 
     @property
@@ -87,10 +101,8 @@ class Tested:
     @cached_property
     def depends(self) -> dict[str, Any]:
         """What coded pictures depend on beside the setting, for the key of a job."""
-        bundle = self.bundle
-        kept = versions((*_OF_ALL, *(_OF_REFERENCES if bundle is None else _OF_OURS)))
-        model = None if bundle is None else bundle.fingerprint.hex()
-        return {"codec": self.name, "what": self.what, "model": model, "versions": kept}
+        kept = versions((*_OF_ALL, *(_OF_REFERENCES if self.model is None else _OF_OURS)))
+        return {"codec": self.name, "what": self.what, "model": self.fingerprint, "versions": kept}
 
 
 @dataclass(frozen=True)
@@ -164,8 +176,10 @@ def _own(name: str, settings: Mapping[str, Sequence[float]], model: str | None) 
     called = bundle.name
     if words:
         called, what = f"{called}:{options}", f"{what}; {options}"
+    if options.rate:
+        what += ", at the full size or half of it"
     label = f"Semapix {called.replace(':', ' ')}"
-    return Tested(called, label, what, sweep, bundle.path, options)
+    return Tested(called, label, what, sweep, bundle.path, bundle.fingerprint.hex(), options)
 
 
 def _checked(name: str, settings: Sequence[float], dial: Dial) -> tuple[float, ...]:
@@ -224,7 +238,7 @@ def code(tested: Tested, setting: float, pixels: Pixels) -> Coded:
         reference = REFERENCES[tested.name]
         data = reference.encode(pixels, setting)
         return Coded(len(data), reference.payload(data), reference.decode(data, pixels.shape))
-    bundle = opened_bundle(tested.model)
+    bundle = measured_bundle(tested)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "picture.spix"
         encode_own(tested, setting, pixels).save(file)
@@ -239,16 +253,27 @@ def code(tested: Tested, setting: float, pixels: Pixels) -> Coded:
 
 def encode_own(tested: Tested, setting: float, pixels: Pixels) -> semapix.Stream:
     """Code a picture, uint8 (H, W, 3), at one setting of a codec of ours."""
-    assert tested.model is not None
-    bundle, strategy = opened_bundle(tested.model), tested.options.strategy
+    bundle, strategy = measured_bundle(tested), tested.options.strategy
     if not tested.options.rate:
         return semapix.encode(pixels, bundle.codec, int(setting), bundle, strategy=strategy)
     budget = max(1, int(setting * pixels.shape[0] * pixels.shape[1] / 8))
     try:
         return semapix.encode(pixels, bundle.codec, model=bundle, max_bytes=budget, strategy=strategy)
-    except ArgumentError:  # the picture takes more at the least: its smallest file stands there with the bytes it has
-        smallest = CODECS[bundle.codec].variants[-1]
-        return semapix.encode(pixels, bundle.codec, 1, bundle, strategy=strategy, variant=smallest)
+    except TooSmall:  # the picture takes more at the least: its smallest file stands there with the bytes it has
+        files = (
+            semapix.encode(pixels, bundle.codec, 1, bundle, strategy=strategy, variant=variant)
+            for variant in CODECS[bundle.codec].variants
+        )
+        return min(files, key=lambda file: file.bytes_total)
+
+
+def measured_bundle(tested: Tested) -> Bundle:
+    """The bundle of a codec of ours. Raises ModelError when it is not the one that was chosen."""
+    assert tested.model is not None
+    bundle = opened_bundle(tested.model)
+    if bundle.fingerprint.hex() != tested.fingerprint:
+        raise ModelError(f"{tested.model}: was replaced while it was measured; run the command again for the new model")
+    return bundle
 
 
 @lru_cache

@@ -61,7 +61,12 @@ def test_errors_of_rates_are_those_of_files(adaptive_run, photos, between, tiny_
     assert met["mean_error"] == pytest.approx(np.mean(errors))
     assert met["worst_error"] == pytest.approx(max(errors))
     assert [c.what for c in findings.record.criteria] == [
-        *("mean error of the rate", "worst error of the rate", "files above their budget", "passes of the encoder")
+        *(
+            "mean error of the rate",
+            "worst error of the rate",
+            "files above their budget",
+            "passes, both sizes",
+        )
     ]
     assert len(findings.tables["Rates"]) == 3
     assert list(findings.plots) == ["curves.png"]
@@ -109,3 +114,9 @@ def test_strategies_are_shown_at_equal_bytes(adaptive_run, photos, between, tmp_
     findings.save(tmp_path / "saved")
     with Image.open(tmp_path / "saved" / "maps.jpg") as sheet:
         assert min(sheet.size) > 1000  # four rows of five cells
+
+
+def test_a_rate_that_the_full_size_cannot_take_has_no_maps(adaptive_run, photos):
+    protocol = load_protocol(MapsProtocol, "maps", strategies=["uniform"], rate=0.001)
+    with pytest.raises(ArgumentError, match=r"bpp \(=0.001\) must be \S+ or more: .* of variant full"):
+        measure_maps(photos, protocol, adaptive_run)

@@ -41,10 +41,15 @@ def test_variants_are_asked_at_the_same_qualities(deepsic_run, objects, tiny_bun
             assert figure["pictures"] == 6
 
 
-def test_codecs_without_variants_are_refused(deepsic_run, objects, tiny_bundle):
-    protocol = load_protocol(VariantsProtocol, "variants", None, codecs=[str(tiny_bundle)])
-    with pytest.raises(ArgumentError, match="tiny has no variants"):
-        measure_variants(objects, protocol, deepsic_run)
+def test_codecs_without_variants_for_machines_are_refused(deepsic_run, objects, tiny_bundles):
+    looked = 0
+    for system in ("scalable", "adaptive"):
+        bundle = tiny_bundles[system]
+        protocol = load_protocol(VariantsProtocol, "variants", None, codecs=[str(bundle)])
+        with pytest.raises(ArgumentError, match=f"{bundle.stem} has no variants that machines read differently"):
+            measure_variants(objects, protocol, deepsic_run)
+        looked += 1
+    assert looked == 2
 
 
 def test_the_bit_plane_coder_is_timed_and_weighed(deepsic_run, photos):

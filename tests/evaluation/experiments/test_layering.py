@@ -7,6 +7,7 @@ from semapix.errors import ArgumentError
 from semapix.evaluation.experiments._run import Run
 from semapix.evaluation.experiments.layering import LayeringProtocol, measure_layering
 from semapix.evaluation.multiplications import multiplications
+from semapix.training.checkpoint import read_checkpoint
 from semapix.training.recipe import load_recipe
 from semapix.training.scalable.nets.single import SingleUnit
 
@@ -42,6 +43,8 @@ def test_both_are_trained_and_coded_to_bytes(run, training_data, objects, tmp_pa
     findings = measure_layering(
         data, LayeringProtocol(pictures=3, batch=4, learning_rate=1e-3), run(), minutes=1, steps=2
     )
+    stage = read_checkpoint(run().out / "runs", "lcnet")["recipe"]["lcnet"]
+    assert (stage["batch"], stage["learning_rate"]) == (4, 1e-3)
     results, table = findings.record.results, findings.record.tables["pictures"]
     assert results["pictures"] == 3
     assert len(table.rows) == 2 * 3 * 9

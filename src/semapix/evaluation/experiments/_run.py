@@ -44,9 +44,9 @@ def bundles_of(codecs: Iterable[Tested]) -> list[Bundle]:
     for codec in codecs:
         if (bundle := codec.bundle) is None:
             continue
-        if bundle.fingerprint.hex() != codec.depends["model"]:
+        if bundle.fingerprint.hex() != codec.fingerprint:
             raise ModelError(
-                f"{bundle.path}: was replaced while it was measured; run the command again, for that model or this one"
+                f"{bundle.path}: was replaced while it was measured; run the command again for the new model"
             )
         bundles.append(bundle)
     return bundles

@@ -115,7 +115,7 @@ def _show(picture: TestPicture, bundle: Bundle, strategy: str, rate: float) -> _
     codec = open_codec(bundle)
     assert isinstance(codec, Adaptive)
     with watched_codings() as codings:
-        stream = semapix.encode(pixels, model=bundle, bpp=rate, strategy=strategy)
+        stream = semapix.encode(pixels, model=bundle, bpp=rate, variant="full", strategy=strategy)
     budget = np.log(int(rate * area / 8))
     mean = max((one for one in codings if one.log_size <= budget), key=lambda one: one.log_size).mean
     with counted_information(each=True) as information:

@@ -22,7 +22,7 @@ from semapix.evaluation.findings import Findings
 from semapix.evaluation.plots import Panel, draw
 from semapix.evaluation.records import Criterion, Record, Table
 from semapix.evaluation.runner import Job, Row, run_jobs
-from semapix.evaluation.tested import Tested, choose, opened_bundle
+from semapix.evaluation.tested import Tested, choose, measured_bundle, opened_bundle
 from semapix.imaging import load
 
 __all__ = ["RatesProtocol", "measure_rates"]
@@ -77,7 +77,7 @@ def measure_rates(dataset: Path, protocol: RatesProtocol, run: Run) -> Findings:
                 "error": "what a file leaves of its budget, as a share of it; the budget is the target times the "
                 "pixels, in whole bytes",
                 "out of range": "pictures that the codec refuses at a target, as too much or too little for them",
-                "passes": "of the encoder's networks over the picture",
+                "passes": "of the encoder's networks over the picture, at its full size and at half of it",
                 "codings": "files that were made, those that code again what a pass gave included",
                 "seconds": f"from pixels to bytes, search included; {run.processes} processes share the cores",
             },
@@ -100,7 +100,7 @@ def _warm(model: Path) -> None:
 def _measure(task: _Work) -> list[Row]:
     """One picture with one strategy at all targets."""
     assert task.codec.model is not None
-    bundle, strategy = opened_bundle(task.codec.model), task.codec.options.strategy
+    bundle, strategy = measured_bundle(task.codec), task.codec.options.strategy
     pixels = load(task.picture.image).pixels
     area = pixels.shape[0] * pixels.shape[1]
     _warm(task.codec.model)
@@ -160,7 +160,7 @@ def _criteria(rows: Sequence[Row]) -> list[Criterion]:
         Criterion("mean error of the rate", float(np.mean(errors)), "<=", 2.0, "%"),
         Criterion("worst error of the rate", max(errors), "<=", 5.0, "%"),
         Criterion("files above their budget", above, "<=", 0.0, "%"),
-        Criterion("passes of the encoder", float(max(row["passes"] for row in rows)), "<=", PASSES, ""),
+        Criterion("passes, both sizes", float(max(row["passes"] for row in rows)), "<=", 2 * PASSES, ""),
     ]
 
 

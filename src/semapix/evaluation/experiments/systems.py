@@ -26,7 +26,7 @@ from semapix.evaluation.machine import look_at, rank_of
 from semapix.evaluation.metrics import find_metrics
 from semapix.evaluation.records import Record, Table
 from semapix.evaluation.runner import Failure, Job, Row, run_jobs
-from semapix.evaluation.tested import Tested, asked_tasks, choose, encode_own, opened_bundle
+from semapix.evaluation.tested import Tested, asked_tasks, choose, encode_own, measured_bundle
 from semapix.imaging import load
 from semapix.tasks import Task
 
@@ -175,7 +175,7 @@ def _measure(work: _Work) -> list[Row]:
     """One picture through a real file."""
     tested, pixels = work.codec, load(work.picture.image).pixels
     assert tested.model is not None
-    bundle, (setting,) = opened_bundle(tested.model), tested.settings
+    bundle, (setting,) = measured_bundle(tested), tested.settings
     codec, measured = open_codec(bundle), {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "picture.spix"

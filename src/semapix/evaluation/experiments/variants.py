@@ -57,8 +57,10 @@ def measure_variants(dataset: Path, protocol: VariantsProtocol, run: Run) -> Fin
     pictures = some_of(those_with(data.pictures, protocol.only), run.limit)
     jobs = []
     for codec in codecs:
-        if codec.bundle is None or not open_codec(codec.bundle).variants:
-            raise ArgumentError(f"{codec.name} has no variants; this experiment is about a codec that has")
+        if codec.bundle is None or not open_codec(codec.bundle).head_variant:
+            raise ArgumentError(
+                f"{codec.name} has no variants that machines read differently; this is about a codec that has"
+            )
         columns = asked_tasks(codec, data, protocol.tasks)
         assert codec.model is not None
         for picture in pictures:
