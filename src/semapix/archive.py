@@ -30,7 +30,7 @@ __all__ = ["Archive", "ArchiveKind", "save_archive"]
 _MANIFEST = "manifest.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, so that equal content gives equal files
 
-_WORTH = 0.99  # of what deflating leaves: LZMA unpacks ten times as slowly
+_WORTH = 0.995  # of what deflating leaves: LZMA unpacks ten times as slowly
 
 
 @dataclass(frozen=True)
