@@ -22,7 +22,7 @@ def told(error):
 
 def test_an_error_survives_pickling():
     error = pickle.loads(pickle.dumps(Budget(20).too_small(51, "because")))
-    assert (str(error), error.least) == ("max_bytes (=20) must be 51 or more: because", 51)
+    assert (str(error), error.nearest) == ("max_bytes (=20) must be 51 or more: because", 51)
 
 
 def test_errors_speak_in_the_unit_that_was_asked_in():
@@ -33,7 +33,12 @@ def test_errors_speak_in_the_unit_that_was_asked_in():
     assert str(by_rate.too_large(41, "because")) == "bpp (=0.125) must be 0.1093 or less: because"
 
 
-@pytest.mark.parametrize("pixels", [1, 7, 3072, 393_216])
+def test_a_rate_that_cannot_be_asked_for_is_not_named():
+    text = "bpp (=0.3) must be a number of bytes, 43 or more: because"
+    assert str(Budget.of_rate(0.3, 1).too_small(43, "because")) == text
+
+
+@pytest.mark.parametrize("pixels", [400, 3072, 393_216])  # all sizes below are rates that can be asked for
 def test_who_asks_for_the_rate_that_an_error_says_keeps_it(pixels):
     looked = 0
     for size in range(50, 5000, 7):

@@ -1,8 +1,10 @@
 """Bundles: equal content gives equal files, every change is noticed."""
 
 import json
+import multiprocessing
 import re
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -183,3 +185,21 @@ def test_the_bundles_that_ship_are_whole_together():
             assert any(other.can_lend(member, bundle) for other in installed()), f"{bundle.path}: {member}"
             looked_at += 1
     assert looked_at > 100
+
+
+KEPT = []  # of a fork: the bundle as its parent opened it
+
+
+def read_kept(number):
+    return [KEPT[0].graph(name) for _ in range(50) for name in KEPT[0].graph_names]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # these processes use none of what threads hold
+def test_a_bundle_that_is_open_is_read_by_forks_at_once(tmp_path):
+    noise = np.random.default_rng(0)
+    save_bundle(tmp_path / "x.spxm", MANIFEST, {f"g{i}": noise.bytes(20_000) for i in range(8)}, {})
+    bundle = Bundle(tmp_path / "x.spxm")
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(2, mp_context=fork, initializer=KEPT.append, initargs=(bundle,)) as executor:
+        found = list(executor.map(read_kept, range(4)))
+    assert found == [[bundle.graph(name) for _ in range(50) for name in bundle.graph_names]] * 4

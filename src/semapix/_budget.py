@@ -8,20 +8,32 @@ from dataclasses import dataclass
 
 from semapix.errors import ArgumentError
 
-__all__ = ["Budget", "TooSmall"]
+__all__ = ["MOST_BPP", "Budget", "TooLarge", "TooSmall"]
+
+MOST_BPP = 100
+"""The highest rate that can be asked for: four times what pixels take as they are."""
 
 _DECIMALS = 4  # of bits per pixel
+_ROUNDING = 1e-12  # 1.14 bits for each of 400 pixels are 57 bytes, not 56.999...
 
 
-class TooSmall(ArgumentError):
-    """No file is as small as the budget; the smallest one has `least` bytes."""
+class _OutOfRange(ArgumentError):
+    """No file has what the budget asks for; the nearest one has `nearest` bytes."""
 
-    def __init__(self, message: str, least: int) -> None:
-        super().__init__(message, least)  # both, for pickle
-        self.least = least
+    def __init__(self, message: str, nearest: int) -> None:
+        super().__init__(message, nearest)  # both, for pickle
+        self.nearest = nearest
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class TooSmall(_OutOfRange):
+    """No file is as small as the budget."""
+
+
+class TooLarge(_OutOfRange):
+    """No file fills the budget."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +54,17 @@ class Budget:
     @classmethod
     def of_rate(cls, bpp: float, pixels: int) -> Budget:
         """The budget of a rate; one of less than a byte is one byte, which no file keeps either."""
-        return cls(max(1, int(bpp * pixels / 8)), _Rate(bpp, pixels))
+        return cls(max(1, int(bpp * pixels / 8 * (1 + _ROUNDING))), _Rate(bpp, pixels))
 
     def too_small(self, least: int, why: str) -> TooSmall:
         """The error for a budget below `least` bytes, the least that can be made."""
+        if self.rate is not None and 8 * least > MOST_BPP * self.rate.pixels:  # no rate that can be asked for
+            return TooSmall(f"bpp (={self.rate.bpp}) must be a number of bytes, {least} or more: {why}", least)
         return TooSmall(self._rule(f"{self._amount(least, math.ceil)} or more: {why}"), least)
 
-    def too_large(self, most: int, why: str) -> ArgumentError:
+    def too_large(self, most: int, why: str) -> TooLarge:
         """The error for a budget above `most` bytes, the most that can be filled."""
-        return ArgumentError(self._rule(f"{self._amount(most, math.floor)} or less: {why}"))
+        return TooLarge(self._rule(f"{self._amount(most, math.floor)} or less: {why}"), most)
 
     def _rule(self, rule: str) -> str:
         asked = f"max_bytes (={self.bytes})" if self.rate is None else f"bpp (={self.rate.bpp})"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from semapix._budget import Budget, TooSmall
+from semapix._budget import MOST_BPP, Budget, TooLarge, TooSmall
 from semapix._rate import search
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix.bundle import FINGERPRINT_BYTES, Bundle
@@ -24,7 +24,6 @@ __all__ = ["QUALITY", "encode"]
 QUALITY = 5
 """The quality when none is asked for."""
 
-_MOST_BPP = 100  # four times what pixels take as they are
 _STRIP = 256  # rows that are compared at once
 
 
@@ -103,8 +102,8 @@ def _check_rate(quality: int | None, max_bytes: int | None, bpp: float | None) -
     stated = [f"{name} (={value})" for name, value in given.items() if value is not None]
     if len(stated) > 1:
         raise ArgumentError(f"{' and '.join(stated)} exclude each other; give one of them")
-    if bpp is not None and not 0 < bpp <= _MOST_BPP:
-        raise ArgumentError(f"bpp (={bpp}) must be above 0, and at most {_MOST_BPP}")
+    if bpp is not None and not 0 < bpp <= MOST_BPP:
+        raise ArgumentError(f"bpp (={bpp}) must be above 0, and at most {MOST_BPP}")
     if quality is not None and index(quality) not in range(1, QUALITIES + 1):
         raise ArgumentError(f"quality (={quality}) must lie between 1 (smallest file) and {QUALITIES} (best picture)")
 
@@ -154,9 +153,14 @@ def _steer_within(
         try:
             return _with_metadata(picture, bundle, *found(name, wanted, share), budget.bytes)
         except TooSmall as error:
-            least.append(error.least)
-            share = error.least / (codec.rates(name)[0] * pixels / 8)
+            least.append(error.nearest)
+            share = error.nearest / (codec.rates(name)[0] * pixels / 8)
             wanted = Budget(budget.bytes)  # the largest file of the next variant will do: this one has none as small
+        except TooLarge as error:
+            if variant is None:
+                raise
+            why = f"variant {variant} takes no more at the highest quality; leave it out, or ask for a number of bytes"
+            raise budget.too_large(error.nearest, why) from None
     size = "the lowest quality" if variant is None else f"the lowest quality of variant {variant}"
     raise budget.too_small(min(least), f"this picture takes that at {size}")
 

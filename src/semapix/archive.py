@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -55,7 +56,7 @@ class Archive:
         """Raises `kind.broken` when the file is no such archive, `kind.missing` when it does not exist."""
         self.path, self.kind = Path(path), kind
         try:
-            self._archive = zipfile.ZipFile(self.path)
+            self._open()
             self._text = self._archive.read(_MANIFEST)
             self.manifest: dict[str, Any] = json.loads(self._text)
             version = self.manifest[f"{kind.name}_format"]
@@ -72,6 +73,9 @@ class Archive:
             raise kind.broken(f"{self.path}: members of its manifest must be an object of digests, not {members!r}")
         self.fingerprint = hashlib.sha256(self._text).digest()
 
+    def _open(self) -> None:
+        self._archive, self._process = zipfile.ZipFile(self.path), os.getpid()
+
     def stores(self, member: str) -> bool:
         """Whether the file itself holds a member."""
         return member in self._archive.namelist()
@@ -79,6 +83,8 @@ class Archive:
     def read(self, member: str) -> bytes:
         """The content of a member. Raises `kind.broken` when it is missing or was changed."""
         try:
+            if self._process != os.getpid():  # a fork shares its parent's place in the file, and each moves it
+                self._open()
             content = self._archive.read(member)
             wanted = self.manifest["members"][member]
         except Exception as error:  # as above

@@ -150,7 +150,7 @@ def test_two_decoders_make_two_pictures_of_one_file(bundle):
     assert faithful.shape == vivid.shape == (48, 64, 3)
     assert np.array_equal(np.asarray(stream.image()), faithful)
     assert (faithful != vivid).any()
-    with pytest.raises(ArgumentError, match=r"decoder \(='best'\): must be one of: faithful, vivid"):
+    with pytest.raises(ArgumentError, match=r"decoder \(='best'\) must be one of: faithful, vivid"):
         stream.image(decoder="best")
 
 
@@ -276,6 +276,10 @@ def test_a_rate_below_that_of_the_whole_size_is_met_at_half_of_it(bundle):
     assert stream.header.variant == 1
     assert 0.9 * budget < stream.bytes_total <= budget
     assert semapix.encode(pixels, model=bundle, max_bytes=budget, variant="half").bytes_total <= budget
+    with pytest.raises(
+        ArgumentError, match=r"bpp \(=50\) must be \S+ or less: variant half takes no more .*; leave it out"
+    ):
+        semapix.encode(pixels, model=bundle, bpp=50, variant="half")
     text = rf"max_bytes \(={budget}\) must be {least['full']} or more: .* at the lowest quality of variant full"
     with pytest.raises(ArgumentError, match=text):
         semapix.encode(pixels, model=bundle, max_bytes=budget, variant="full")

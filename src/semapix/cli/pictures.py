@@ -53,7 +53,11 @@ def encode(
     bpp: Annotated[
         float | None,
         typer.Option(
-            "--bpp", metavar="B", help="The same as a rate: at most B bits for each pixel.", show_default=False
+            "--bpp",
+            metavar="B",
+            help="The same as a rate: at most B bits for each pixel. Codec adaptive fills it, and refuses more than a "
+            "picture can take.",
+            show_default=False,
         ),
     ] = None,
     strategy: Annotated[

@@ -99,10 +99,9 @@ class Codec(ABC):
     def decoder(self, name: str | None) -> str:
         """The name of a decoder, the default one for None. Raises ArgumentError for one that is not there."""
         if name is not None and name not in self.decoders:
-            known = (
-                f"must be one of: {', '.join(self.decoders)}" if self.decoders else f"codec {self.name} has one only"
-            )
-            raise ArgumentError(f"decoder (={name!r}): {known}")
+            if not self.decoders:
+                raise ArgumentError(f"decoder (={name!r}): codec {self.name} has one only")
+            raise ArgumentError(f"decoder (={name!r}) must be one of: {', '.join(self.decoders)}")
         return name or (self.decoders or ("",))[0]
 
     def steer(
