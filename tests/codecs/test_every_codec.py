@@ -77,13 +77,13 @@ def test_every_prefix_decodes_to_a_whole_picture(coding, size, quality):
 
 
 def test_the_last_layer_may_lack_sublayers_and_no_other_may(coding):
-    codec, info = coding.codec, coding.info(131, 70, 5)  # large enough for every tiny model to split its last layer
-    layers = coding.encode(picture(131, 70), 5)
+    codec, info = coding.codec, coding.info(262, 140, 5)  # large enough for every tiny model to split its last layer
+    layers = coding.encode(picture(262, 140), 5)
     looked = 0
     for number, sublayers in enumerate(layers.signal):
         for count in range(1, len(sublayers) + 1):
             cut = replace(layers, signal=[*layers.signal[:number], sublayers[:count]])
-            assert codec.image(cut, info).shape == (70, 131, 3)
+            assert codec.image(cut, info).shape == (140, 262, 3)
             if count < len(sublayers) and number + 1 < len(layers.signal):
                 with pytest.raises(CorruptLayer, match=f"s{len(layers.machine) + number + 1}"):
                     codec.image(replace(layers, signal=[*cut.signal, *layers.signal[number + 1 :]]), info)

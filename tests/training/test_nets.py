@@ -149,9 +149,10 @@ def test_the_outer_stage_sees_the_weights_of_a_bundle():
         return system.unit(scale, prediction, level)[0]
 
     with torch.no_grad():
-        _, error = system._code(scale, prediction, level)
+        decoded, _, error = system._code(scale, prediction, level)
         before = plain()
         round_weights(system.unit)
         after = plain()
     assert not torch.allclose(before, after, rtol=1e-4)
+    assert torch.allclose(decoded, after, atol=1e-5)
     assert torch.allclose(error, (after - scale).square().mean(dim=(1, 2, 3)) * 64.0**2, rtol=1e-5)
