@@ -14,7 +14,6 @@ MOST_BPP = 100
 """The highest rate that can be asked for: four times what pixels take as they are."""
 
 _DECIMALS = 4  # of bits per pixel
-_ROUNDING = 1e-12  # 1.14 bits for each of 400 pixels are 57 bytes, not 56.999...
 
 
 class _OutOfRange(ArgumentError):
@@ -54,7 +53,7 @@ class Budget:
     @classmethod
     def of_rate(cls, bpp: float, pixels: int) -> Budget:
         """The budget of a rate; one of less than a byte is one byte, which no file keeps either."""
-        return cls(max(1, int(bpp * pixels / 8 * (1 + _ROUNDING))), _Rate(bpp, pixels))
+        return cls(max(1, int(bpp * pixels / 8)), _Rate(bpp, pixels))
 
     def too_small(self, least: int, why: str) -> TooSmall:
         """The error for a budget below `least` bytes, the least that can be made."""
@@ -74,4 +73,7 @@ class Budget:
         """Bytes in the unit of the budget, rounded so that who asks for what it says gets a file."""
         if self.rate is None:
             return str(size)
-        return f"{whole(size * 8 / self.rate.pixels * 10**_DECIMALS) / 10**_DECIMALS:.{_DECIMALS}f}"
+        steps = whole(size * 8 / self.rate.pixels * 10**_DECIMALS)
+        if whole is math.ceil and Budget.of_rate(steps / 10**_DECIMALS, self.rate.pixels).bytes < size:
+            steps += 1  # 1.14 bits for each of 400 pixels are 56.999... bytes, not 57
+        return f"{steps / 10**_DECIMALS:.{_DECIMALS}f}"
