@@ -118,7 +118,7 @@ class Codec(ABC):
         )
 
     def rates(self, variant: str | None = None) -> list[float]:
-        """Bits per pixel of typical photos at each quality, where the codec can be steered."""
+        """Bits per pixel of typical photos at each quality, in a variant, where the codec can be steered."""
         return []
 
     def variant(self, name: str | None) -> int:
