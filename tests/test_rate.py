@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semapix._budget import Budget
+from semapix._budget import Budget, TooSmall
 from semapix._rate import PASSES, search
 from semapix.errors import ArgumentError
 
@@ -93,6 +93,57 @@ def test_no_budget_is_exceeded_and_none_that_can_be_kept_is_refused(least, growt
     coder = Coder(curve, yields)
     assert search(coder, Budget(budget), TYPICAL) <= budget
     assert len(coder.means) <= PASSES
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    passes=st.integers(1, 3),
+    least=st.floats(300, 3000),
+    growth=st.floats(2, 500),
+    bend=st.floats(-0.9, 0.9),
+    share=st.floats(0, 1.2),
+)
+def test_fewer_passes_keep_the_budget_as_well(passes, least, growth, bend, share):
+    curve = bent(least, growth, bend)
+    budget = int(math.ceil(curve(0)) * growth**share)
+    coder = Coder(curve)
+    assert search(coder, Budget(budget), TYPICAL, passes=passes) <= budget
+    assert len(coder.means) <= passes
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    least=st.floats(500, 2000),
+    growth=st.floats(20, 80),
+    bend=st.floats(-0.2, 0.2),
+    share=st.floats(0, 0.9),
+    off=st.floats(0.9, 1.1),
+)
+def test_two_passes_come_near_where_the_picture_is_known(least, growth, bend, share, off):
+    budget = int(math.ceil(least) * growth**share)
+    coder = Coder(bent(least, growth, bend), 0.04)
+    typical = [off * least * growth ** (i / 8) for i in range(9)]
+    assert 0.8 * budget - 1 <= search(coder, Budget(budget), typical, passes=2) <= budget
+    assert len(coder.means) <= 2
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    least=st.floats(300, 3000),
+    growth=st.floats(2, 500),
+    bend=st.floats(-0.9, 0.9),
+    share=st.floats(0.3, 3),
+)
+def test_a_search_that_is_not_the_last_leaves_passes_for_the_next(least, growth, bend, share):
+    curve = bent(least, growth, bend)
+    budget = int(least * share)
+    coder = Coder(curve)
+    try:
+        assert search(coder, Budget(budget), TYPICAL, last=False) <= budget
+        assert len(coder.means) <= PASSES
+    except TooSmall as error:
+        assert budget < error.nearest == round(least)
+        assert len(coder.means) < PASSES
 
 
 @pytest.mark.parametrize("factor", [0.985, 1.015])

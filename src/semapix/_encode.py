@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semapix._budget import MOST_BPP, Budget, TooLarge, TooSmall
-from semapix._rate import search
+from semapix._rate import PASSES, search
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix.bundle import FINGERPRINT_BYTES, Bundle
 from semapix.codecs import CODECS, QUALITIES, Analysed, Layers, Region, Steering, open_codec
@@ -57,8 +57,7 @@ def encode(
     `bpp`: the same in bits for each pixel of the picture.
 
     Codec `adaptive` reaches `max_bytes` and `bpp` by itself, in at most four passes and mostly within 1 % from below;
-    what takes more than that at its full size it codes at half of it, in four passes more at most. It spreads bits as
-    it is told: `strategy`, `blended` (what is meaningful, then what is simple; the default), `semantic`, `complexity`,
+    what takes more than that at its full size it codes at half of it. It spreads bits as it is told: `strategy`, `blended` (what is meaningful, then what is simple; the default), `semantic`, `complexity`,
     `simplicity` or `uniform`; or `quality_map`, a map of your own, a grey picture of the same size or an array (H, W)
     of uint8 or of floats 0 to 1, which alone says the quality itself and with a rate or quality the importance; and
     `regions`, boxes (x, y, width, height) in pixels that matter most.
@@ -131,11 +130,15 @@ def _steer_within(
         raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
     codec = open_codec(bundle)
     pixels = picture.pixels[:, :, 0].size
+    names = [variant] if variant is not None else (codec.variants or (None,))
+    left = PASSES
 
     def found(name: str | None, wanted: Budget, share: float) -> tuple[int, Layers, Stream]:
         """`share`: what this picture takes over what is typical."""
 
         def coder(mean: float) -> Callable[[float], tuple[int, tuple[int, Layers, Stream]]]:
+            nonlocal left
+            left -= 1
             quality, code = analyse(mean, name)
 
             def file_of(thrift: float) -> tuple[int, tuple[int, Layers, Stream]]:
@@ -145,11 +148,12 @@ def _steer_within(
 
             return file_of
 
-        return search(coder, wanted, [share * rate * pixels / 8 for rate in codec.rates(name)])
+        rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
+        return search(coder, wanted, rates, passes=left, last=name == names[-1])
 
     least: list[int] = []
     share, wanted = 1.0, budget
-    for name in [variant] if variant is not None else (codec.variants or (None,)):
+    for name in names:
         try:
             return _with_metadata(picture, bundle, *found(name, wanted, share), budget.bytes)
         except TooSmall as error:

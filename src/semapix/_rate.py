@@ -15,7 +15,7 @@ from semapix._budget import Budget
 __all__ = ["PASSES", "Coding", "search", "watched_codings"]
 
 PASSES = 4
-"""No search runs the encoder's networks over a picture more often."""
+"""No file within a budget takes more runs of the encoder's networks over its picture, all sizes together."""
 
 _CLOSE = 0.004  # a file that leaves less of its budget is taken at once; all of these are logarithms of bytes
 _ENOUGH = 0.01  # and this one when thrift was tried
@@ -26,6 +26,8 @@ _RISE = 1e-9  # typical rates may stand still; a size must have one mean
 _CODINGS = 4  # of what one pass made, with thrift
 _YIELD = 0.03  # of thrift 1; the first step supposes it, the others know
 _LEAST_THRIFT, _MOST_THRIFT = 0.2, 4.0
+_DOUBTFUL = 0.15  # means below it may turn out to be below 0
+_CAREFUL = 0.06  # where one pass must fit, for only one comes after it
 
 File = TypeVar("File")
 
@@ -55,12 +57,20 @@ def watched_codings() -> Iterator[list[Coding]]:
         _watching.reset(token)
 
 
-def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Sequence[float]) -> File:
-    """The largest file within `budget` that was found, by analysing at most four times.
+def search(
+    analyse: Callable[[float], Coder[File]],
+    budget: Budget,
+    rates: Sequence[float],
+    *,
+    passes: int = PASSES,
+    last: bool = True,
+) -> File:
+    """The largest file within `budget` that was found, by analysing at most `passes` times.
 
     `analyse`: a mean quality, 0 to 1, to what codes the picture as the networks see it under that quality; thrift 1
     halves the worth of an error against that of a bit, -1 doubles it. `rates`: bytes of typical pictures of this size,
-    at evenly spaced means from 0 to 1.
+    at evenly spaced means from 0 to 1. `last`: False where other means follow for a budget that this search cannot
+    keep; it then says so with at least one of four passes left.
 
     At first the search supposes that this picture takes a constant factor more, then that the logarithm of its bytes
     is linear between the passes that are nearest to the budget. Sizes rise in steps, as maps have whole numbers: what
@@ -70,16 +80,17 @@ def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Seque
     means = np.linspace(0, 1, len(rates))
     typical = np.log(np.maximum.accumulate(np.asarray(rates, np.float64))) + _RISE * np.arange(len(rates))
     aim = math.log(budget.bytes)
-    passes: list[tuple[float, float]] = []
+    made: list[tuple[float, float]] = []
     plain: dict[float, Coder[File]] = {}  # of passes that were coded without thrift alone
     fitting: dict[int, File] = {}
-    mean = float(np.interp(aim, typical, means))
+    first_aim = aim - _CAREFUL if passes == 2 else aim
+    mean = 0.0 if passes == 1 else float(np.interp(first_aim, typical, means))
     while True:
         plain[mean] = _watched(mean, analyse(mean))
         size, file = plain[mean](0.0)
         log_size = math.log(size)
-        passes.append((mean, log_size))
-        left = PASSES - len(passes)
+        made.append((mean, log_size))
+        left = passes - len(made)
         if size <= budget.bytes:
             fitting[size] = file
         elif mean == 0.0 and not fitting:
@@ -96,23 +107,23 @@ def search(analyse: Callable[[float], Coder[File]], budget: Budget, rates: Seque
                 why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
                 raise budget.too_large(size, why)
             break
-        if len(passes) == 1:
+        if len(made) == 1:
             offset = log_size - float(np.interp(mean, means, typical))
             mean = float(np.interp(aim - _GOAL - offset, typical, means))
         else:
-            first, second = _next_to(aim, passes)
+            first, second = _next_to(aim, made)
             # The last one had rather be above the budget, by what the line may miss it: thrift can save more than fill.
             lift = min(_NEAR, abs(second[1] - first[1]) / 16) if left == 1 else 0.0
             mean = min(1.0, max(0.0, _where(aim - _GOAL + lift, first, second)))
-        tried = any(one == mean for one, _ in passes)
-        nearest, its_size = min(passes, key=lambda one: abs(one[1] - aim))
+        tried = any(one == mean for one, _ in made)
+        nearest, its_size = min(made, key=lambda one: abs(one[1] - aim))
         now = abs(its_size - aim) < _NEAR or tried or left == 0 or (left == 1 and not fitting)
         if now and (code := plain.pop(nearest, None)):
             fitting |= _with_thrift(code, its_size, aim)
         if _unused(fitting, aim) < _ENOUGH or left == 0 or (tried and fitting):
             break
-        if not fitting and (tried or left == 1):
-            mean = 0.0  # the last one must fit, if any does
+        if not fitting and (tried or left == (1 if last else 2) or (mean < _DOUBTFUL and not last)):
+            mean = 0.0  # this one must fit, if any does
     return fitting[max(fitting)]
 
 
