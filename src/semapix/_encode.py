@@ -57,10 +57,11 @@ def encode(
     `bpp`: the same in bits for each pixel of the picture.
 
     Codec `adaptive` reaches `max_bytes` and `bpp` by itself, in at most four passes and mostly within 1 % from below;
-    what takes more than that at its full size it codes at half of it. It spreads bits as it is told: `strategy`, `blended` (what is meaningful, then what is simple; the default), `semantic`, `complexity`,
-    `simplicity` or `uniform`; or `quality_map`, a map of your own, a grey picture of the same size or an array (H, W)
-    of uint8 or of floats 0 to 1, which alone says the quality itself and with a rate or quality the importance; and
-    `regions`, boxes (x, y, width, height) in pixels that matter most.
+    what takes more than that at its full size it codes at half of it. It spreads bits as it is told: `strategy`,
+    `blended` (what is meaningful, then what is simple; the default), `semantic`, `complexity`, `simplicity` or
+    `uniform`; or `quality_map`, a map of your own, a grey picture of the same size or an array (H, W) of uint8 or of
+    floats 0 to 1, which alone says the quality itself and with a rate or quality the importance; and `regions`, boxes
+    (x, y, width, height) in pixels that matter most.
 
     `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
     features); of codec `adaptive`, `full` or `half`, the size at which the picture is coded, by default `half` only for

@@ -37,7 +37,11 @@ def test_a_convolution_is_its_definition(size, relu):
     weight = rng.integers(-(2**15) + 1, 2**15, (3, 4, size, size)).astype(np.int16)
     conv = IntegerConv(weight, rng.integers(-(2**30), 2**30, 3).astype(np.int32), relu)
     x = rng.integers(-(2**15) + 1, 2**15, (4, 5, 6))
-    assert np.array_equal(IntegerNetwork([conv])(x), by_loops(conv, x))
+    network, wanted = IntegerNetwork([conv]), by_loops(conv, x)
+    assert np.array_equal(network(x), wanted)
+    where = rng.random((5, 6)) < 0.4
+    assert np.array_equal(network.at(x, where), wanted[:, where])
+    assert network.pointwise == (size == 1)
 
 
 def test_strips_do_not_change_the_result(monkeypatch):
@@ -48,6 +52,8 @@ def test_strips_do_not_change_the_result(monkeypatch):
     whole = network(x)
     monkeypatch.setattr("semapix.coding._integer._STRIP", 25)
     assert np.array_equal(network(x), whole)
+    where = rng.random((23, 11)) < 0.5
+    assert np.array_equal(network.at(x, where), whole[:, where])
 
 
 def test_pixel_shuffle_is_that_of_pytorch():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from semapix.coding import LatentModel, RangeDecoder, RangeEncoder, TableBank, anchors, gaussian_counts
+from semapix.coding import LatentGroup, LatentModel, RangeDecoder, RangeEncoder, TableBank, anchors, gaussian_counts
 from semapix.training.entropy import LatentCoder
 
 TABLES = TableBank(gaussian_counts())
@@ -53,19 +53,34 @@ def test_decoding_gives_what_encoding_gave(model, size, spread, sublayers):
     latent, hyper, carried = latents(*size, spread)
     for earlier in (None, carried):
         coders = encoders(sublayers)
-        decoded, state, _ = model.encode(coders, latent, hyper, 1, earlier)
-        again, same_state, _ = model.decode(decoders(coders), sublayers, latent.shape, 1, earlier)
-        assert np.array_equal(again, decoded)
-        assert np.array_equal(same_state, state)
-        assert np.abs(decoded - latent).max() <= 0.5 + abs(latent).max() * 1e-6
+        coded = model.encode(coders, latent, hyper, 1, earlier)
+        again = model.decode(decoders(coders), sublayers, latent.shape, 1, earlier)
+        assert np.array_equal(again.latent, coded.latent)
+        assert np.array_equal(again.state, coded.state)
+        assert np.abs(coded.latent - latent).max() <= 0.5 + abs(latent).max() * 1e-6
+
+
+def test_a_state_that_nobody_reads_is_not_trained():
+    coder = LatentCoder(GROUPS, hyper_latents=3, features=8, levels=2, last_update=False).export()
+    assert [group.update is None for group in coder.groups] == [False] * (len(GROUPS) - 1) + [True]
+    latent, hyper, _ = latents(4, 4, 1.0)
+    assert coder.encode(encoders(1), latent, hyper, 0).state.shape == (8, 4, 4)
+
+
+def test_networks_of_single_positions_may_have_no_other_kernels():
+    group = LatentCoder([4], hyper_latents=3, features=8, levels=2).export().groups[0]
+    with pytest.raises(
+        ValueError, match="networks first and second of a latent group must have kernels of one position"
+    ):
+        LatentGroup(group.first, group.context, group.context, None)
 
 
 def test_missing_groups_take_their_means(model):
     latent, hyper, carried = latents(8, 6, 3.0)
     coders = encoders(3)
-    decoded, _, _ = model.encode(coders, latent, hyper, 0, carried)
+    decoded = model.encode(coders, latent, hyper, 0, carried).latent
     whole = decoders(coders)
-    first, _, _ = model.decode(whole[:1], 3, latent.shape, 0, carried)
+    first = model.decode(whole[:1], 3, latent.shape, 0, carried).latent
     assert np.array_equal(first[:1], decoded[:1])
     assert not np.array_equal(first[1:], decoded[1:])
     # A mean is what the networks say before the group is known: other symbols there change nothing.
@@ -73,17 +88,17 @@ def test_missing_groups_take_their_means(model):
     other[1:] += 5
     coders = encoders(3)
     model.encode(coders, other, hyper, 0, carried)
-    again, _, _ = model.decode(decoders(coders)[:1], 3, latent.shape, 0, carried)
+    again = model.decode(decoders(coders)[:1], 3, latent.shape, 0, carried).latent
     assert np.array_equal(again, first)
 
 
 def test_the_last_of_few_sublayers_holds_all_further_groups(model):
     latent, hyper, carried = latents(8, 6, 3.0)
     coders = encoders(2)
-    decoded, _, _ = model.encode(coders, latent, hyper, 0, carried)
-    found, _, _ = model.decode(decoders(coders)[:1], 2, latent.shape, 0, carried)
+    decoded = model.encode(coders, latent, hyper, 0, carried).latent
+    found = model.decode(decoders(coders)[:1], 2, latent.shape, 0, carried).latent
     assert np.array_equal(found[:1], decoded[:1])
-    found, _, _ = model.decode(decoders(coders), 2, latent.shape, 0, carried)
+    found = model.decode(decoders(coders), 2, latent.shape, 0, carried).latent
     assert np.array_equal(found, decoded)
 
 
@@ -101,7 +116,7 @@ def test_earlier_layers_change_the_rate(model):
 def test_training_estimates_the_real_rate(coder, earlier):
     latent, hyper, carried = latents(32, 32, 2.0)
     (encoder,) = encoders(1)
-    decoded, state, _ = coder.export().encode([encoder], latent, hyper, 0, carried if earlier else None)
+    coded = coder.export().encode([encoder], latent, hyper, 0, carried if earlier else None)
     with torch.no_grad():
         twin, rates, twin_state = coder(
             torch.from_numpy(latent)[None],
@@ -109,8 +124,8 @@ def test_training_estimates_the_real_rate(coder, earlier):
             torch.tensor([0]),
             torch.from_numpy(carried / 64.0).float()[None] if earlier else None,
         )
-    assert np.allclose(twin[0].numpy(), decoded, atol=1e-5)
-    assert np.allclose(twin_state[0].numpy() * 64, state, atol=1e-3)
+    assert np.allclose(twin[0].numpy(), coded.latent, atol=1e-5)
+    assert np.allclose(twin_state[0].numpy() * 64, coded.state, atol=1e-3)
     assert 8 * len(encoder.finish()) == pytest.approx(float(rates.total[0]), rel=0.01)
 
 

@@ -153,6 +153,6 @@ def test_the_page_is_enough_to_decode_a_latent(present):
     model = LatentModel.from_arrays(arrays)
     model.encode(encoders, values, hyper, 1, carried)
     data = [encoder.finish() for encoder in encoders][:present]
-    wanted, _, _ = model.decode([RangeDecoder(part, tables) for part in data], 2, (3, 5, 6), 1, carried)
+    wanted = model.decode([RangeDecoder(part, tables) for part in data], 2, (3, 5, 6), 1, carried).latent
     found = latent([ReferenceDecoder(part) for part in data], arrays, [1, 2], (5, 6), carried)
     assert np.array_equal(found, wanted * 64)

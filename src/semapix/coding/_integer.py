@@ -57,27 +57,56 @@ class IntegerConv:
         return self.bias.astype(np.float64)[:, None]
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        outputs, inputs, size, _ = self.weight.shape
+        """(I, H, W) to (O, H, W)."""
+        size = self.weight.shape[2]
         _, height, width = x.shape
-        low = 0.0 if self.relu else float(-ACTIVATION_LIMIT)
-        margin = size // 2
-        padded = np.zeros((inputs, height + 2 * margin, width + 2 * margin))
-        padded[:, margin : margin + height, margin : margin + width] = x
-        result = np.empty((outputs, height, width))
-        columns = min(width, _STRIP)
+        padded = self._padded(x)
+        result = np.empty((len(self.weight), height, width))
+        columns = max(1, min(width, _STRIP))  # a picture of one position has none for the second pass
         rows = max(1, _STRIP // columns)
         for top in range(0, height, rows):
             for left in range(0, width, columns):
                 tall, wide = min(rows, height - top), min(columns, width - left)
-                unrolled = np.empty((inputs, size * size, tall, wide))
+                unrolled = np.empty((len(x), size * size, tall, wide))
                 for tap in range(size * size):
                     y, z = top + tap // size, left + tap % size
                     unrolled[:, tap] = padded[:, y : y + tall, z : z + wide]
-                sums = self._matrix @ unrolled.reshape(-1, tall * wide) + self._offsets
-                # Powers of two scale exactly, so this is the integer shift (sum + half) >> WEIGHT_BITS.
-                rounded = np.floor(sums * 2.0**-WEIGHT_BITS + 0.5).clip(low, ACTIVATION_LIMIT)
-                result[:, top : top + tall, left : left + wide] = rounded.reshape(outputs, tall, wide)
+                sums = self._sums(unrolled.reshape(-1, tall * wide))
+                result[:, top : top + tall, left : left + wide] = sums.reshape(-1, tall, wide)
         return result
+
+    def at(self, x: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """The same at the positions of a mask (H, W) alone: (O, N), in raster order."""
+        size = self.weight.shape[2]
+        padded = self._padded(x)
+        rows, columns = np.nonzero(where)
+        result = np.empty((len(self.weight), len(rows)))
+        for start in range(0, len(rows), _STRIP):
+            y, z = rows[start : start + _STRIP], columns[start : start + _STRIP]
+            unrolled = np.empty((len(x), size * size, len(y)))
+            for tap in range(size * size):
+                unrolled[:, tap] = padded[:, y + tap // size, z + tap % size]
+            result[:, start : start + len(y)] = self._sums(unrolled.reshape(-1, len(y)))
+        return result
+
+    def _padded(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """With as many zeros on all sides as the middle of the kernel has neighbours."""
+        margin = self.weight.shape[2] // 2
+        if not margin:
+            return x
+        channels, height, width = x.shape
+        padded = np.zeros((channels, height + 2 * margin, width + 2 * margin))
+        padded[:, margin : margin + height, margin : margin + width] = x
+        return padded
+
+    def _sums(self, unrolled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the convolution gives for columns of what it sees, (I k k, N): (O, N)."""
+        sums = self._matrix @ unrolled + self._offsets
+        # Powers of two scale exactly, so this is the integer shift (sum + half) >> WEIGHT_BITS.
+        sums *= 2.0**-WEIGHT_BITS
+        sums += 0.5
+        np.floor(sums, out=sums)
+        return sums.clip(0.0 if self.relu else -float(ACTIVATION_LIMIT), ACTIVATION_LIMIT, out=sums)
 
 
 @dataclass(frozen=True)
@@ -104,6 +133,21 @@ class IntegerNetwork:
         for stage in self._stages:
             values = stage(values)
         return values.astype(np.int32)
+
+    def at(self, x: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """The same at the positions of a mask (H', W') alone, (C', N) in raster order; the last stage must be a
+        convolution."""
+        values = x.astype(np.float64).clip(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+        *earlier, last = self._stages
+        for stage in earlier:
+            values = stage(values)
+        assert isinstance(last, IntegerConv)
+        return last.at(values, where).astype(np.int32)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether each position depends on that position alone."""
+        return all(isinstance(stage, IntegerConv) and stage.weight.shape[2] == 1 for stage in self._stages)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All numbers of the network, by stage: `N.weight`, `N.bias`, `N.relu` of a convolution, `N.shuffle`."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from functools import cached_property, partial
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +45,20 @@ class SymbolSink(Protocol):
         """Take `values` under tables `levels`, arrays of equal length."""
 
 
-class Decoded(NamedTuple):
+@dataclass(frozen=True)
+class Decoded:
     """What a latent model knows of a layer when it has coded or decoded it."""
 
     latent: NDArray[np.float32]
     """The decoded latent (C, H, W)."""
-    state: State
-    """(F, H, W)."""
     hyper: NDArray[np.int32]
     """The hyper-latent (Z, ceil(H/4), ceil(W/4))."""
+    _state: Callable[[], State]
+
+    @cached_property
+    def state(self) -> State:
+        """(F, H, W). What the last group adds is found out when this is first asked for: pictures need no state."""
+        return self._state()
 
 
 _Symbols = Callable[[int, NDArray[np.uint8], NDArray[Any] | None], NDArray[np.int32]]
@@ -75,7 +81,7 @@ def _named(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
 class LatentGroup:
     """Networks of a group of C latent channels; F are the channels of the state, G any number.
 
-    `first`: state to means and table levels (2C, H, W) of the anchors.
+    `first`: state to means and table levels (2C, H, W) of the anchors; `first` and `second` see single positions.
     `context`: decoded anchors (C, H, W; zero elsewhere) to context features (G, H, W).
     `second`: state and context features (F + G, H, W) to (2C, H, W) of the other positions.
     `update`: the decoded group (C, H, W) to what is added to the state (F, H, W) for the groups behind it; None where
@@ -86,6 +92,11 @@ class LatentGroup:
     context: IntegerNetwork
     second: IntegerNetwork
     update: IntegerNetwork | None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for networks that see more than they may."""
+        if not (self.first.pointwise and self.second.pointwise):
+            raise ValueError("networks first and second of a latent group must have kernels of one position")
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All numbers of the networks."""
@@ -221,18 +232,18 @@ class LatentModel:
         parts: list[NDArray[np.int64]] = []
         start = 0
         for number, group in enumerate(self.groups):
-            parameters = group.first(state)
-            count = len(parameters) // 2
+            if number:
+                state = _updated(state, self.groups[number - 1], parts[-1])
             if number < present:
-                part = None if latent is None else latent[start : start + count]
-                decoded = self._two_passes(symbols, number, group, state, parameters, part)
+                part = None if latent is None else latent[start:]
+                decoded = self._two_passes(symbols, number, group, state, part)
             else:
-                decoded = parameters[:count].astype(np.int64)
+                parameters = group.first(state)
+                decoded = parameters[: len(parameters) // 2].astype(np.int64)
             parts.append(decoded)
-            start += count
-            if group.update is not None:
-                state = _added(state, group.update(decoded))
-        return Decoded((np.concatenate(parts) * 2.0**-FRACTION_BITS).astype(np.float32), state, hyper)
+            start += len(decoded)
+        latents = (np.concatenate(parts) * 2.0**-FRACTION_BITS).astype(np.float32)
+        return Decoded(latents, hyper, partial(_updated, state, self.groups[-1], parts[-1]))
 
     def _two_passes(
         self,
@@ -240,22 +251,29 @@ class LatentModel:
         number: int,
         group: LatentGroup,
         state: State,
-        parameters: NDArray[np.int32],
         latent: Array | None,
     ) -> NDArray[np.int64]:
-        """The decoded group (C, H, W), in units of 2^-6; `parameters`: those of the anchors."""
-        count, height, width = len(parameters) // 2, *state.shape[1:]
-        decoded = np.zeros((count, height, width), np.int64)
+        """The decoded group (C, H, W), in units of 2^-6. `latent`: begins with the channels of the group."""
+        height, width = state.shape[1:]
         first = anchors(height, width)
+        parameters = group.first(state[:, None, first])[:, 0]
+        count = len(parameters) // 2
+        decoded = np.zeros((count, height, width), np.int64)
         for mask in (first, ~first):
             if mask is not first:
-                parameters = group.second(np.concatenate([state, group.context(decoded)]))
-            mean = parameters[:count, mask].astype(np.int64).ravel()
-            level = (parameters[count:, mask] + (1 << _LEVEL_SHIFT - 1) >> _LEVEL_SHIFT).clip(0, LEVELS - 1)
-            residual = None if latent is None else latent[:, mask].ravel() - mean * 2.0**-FRACTION_BITS
+                known = np.concatenate([state[:, mask], group.context.at(decoded, mask)])
+                parameters = group.second(known[:, None])[:, 0]
+            mean = parameters[:count].astype(np.int64).ravel()
+            level = (parameters[count:] + (1 << _LEVEL_SHIFT - 1) >> _LEVEL_SHIFT).clip(0, LEVELS - 1)
+            residual = None if latent is None else latent[:count, mask].ravel() - mean * 2.0**-FRACTION_BITS
             coded = symbols(number, level.astype(np.uint8).ravel(), residual)
             decoded[:, mask] = ((coded.astype(np.int64) << FRACTION_BITS) + mean).reshape(count, -1)
         return decoded
+
+
+def _updated(state: State, group: LatentGroup, decoded: NDArray[np.int64]) -> State:
+    """The state when a group is decoded."""
+    return state if group.update is None else _added(state, group.update(decoded))
 
 
 def _added(state: State, change: State) -> State:

@@ -109,9 +109,9 @@ def _bits(residual: Tensor, level: Tensor) -> Tensor:
 
 
 class _Group(nn.Module):
-    """The networks of one group of latent channels; see `semapix.coding.LatentGroup`."""
+    """The networks of one group of latent channels; see `semapix.coding.LatentGroup`. `update`: whether it has one."""
 
-    def __init__(self, latents: int, features: int) -> None:
+    def __init__(self, latents: int, features: int, update: bool) -> None:
         super().__init__()
         self.first = FixedNetwork(
             FixedConv(features, features, 1, relu=True), FixedConv(features, 2 * latents, 1, relu=False)
@@ -120,7 +120,7 @@ class _Group(nn.Module):
         self.second = FixedNetwork(
             FixedConv(2 * features, features, 1, relu=True), FixedConv(features, 2 * latents, 1, relu=False)
         )
-        self.update = FixedNetwork(FixedConv(latents, features, 3, relu=False))
+        self.update = FixedNetwork(FixedConv(latents, features, 3, relu=False)) if update else None
         for network in (self.first, self.second):
             last = network[-1]
             assert isinstance(last, FixedConv)
@@ -130,7 +130,8 @@ class _Group(nn.Module):
             last.bias.data[latents:] = _START
 
     def export(self) -> LatentGroup:
-        return LatentGroup(self.first.export(), self.context.export(), self.second.export(), self.update.export())
+        update = None if self.update is None else self.update.export()
+        return LatentGroup(self.first.export(), self.context.export(), self.second.export(), update)
 
 
 class LatentCoder(nn.Module):
@@ -139,7 +140,8 @@ class LatentCoder(nn.Module):
     `groups`: latent channels of each group, in the order of coding. `hyper_latents`: channels Z of the hyper-latent.
     `features`: channels F of the state. `levels`: number of quality levels Q. `carried`: channels of the state of an
     earlier layer that this one sees, 0 for none; `enlarge`: whether that state has half of the resolution. `counted`:
-    whether the hyper-latent has tables that are counted, of every few levels, in place of Gaussians.
+    whether the hyper-latent has tables that are counted, of every few levels, in place of Gaussians. `last_update`:
+    False where nobody reads the state when all groups are decoded; the last of them then changes it no more.
     """
 
     def __init__(
@@ -152,6 +154,7 @@ class LatentCoder(nn.Module):
         *,
         enlarge: bool = False,
         counted: bool = False,
+        last_update: bool = True,
     ) -> None:
         super().__init__()
         self.hyper_density = CountedDensity(levels, hyper_latents) if counted else None
@@ -170,7 +173,9 @@ class LatentCoder(nn.Module):
             larger = [FixedConv(carried, 4 * features, 3, relu=False), nn.PixelShuffle(2)]
             self.carry = FixedNetwork(*(larger if enlarge else [FixedConv(carried, features, 1, relu=False)]))
         self.sizes = list(groups)
-        self.groups = nn.ModuleList(_Group(latents, features) for latents in groups)
+        self.groups = nn.ModuleList(
+            _Group(latents, features, last_update or number < len(groups) - 1) for number, latents in enumerate(groups)
+        )
 
     def forward(
         self, latent: Tensor, hyper_latent: Tensor, quality: Tensor, carried: Tensor | None = None
@@ -202,7 +207,8 @@ class LatentCoder(nn.Module):
             rest, bits_second = self._pass(part, group.second(seen), ~first)
             decoded.append(half + rest)
             bits = bits + bits_first + bits_second
-            state = _added(state, group.update(decoded[-1]))
+            if group.update is not None:
+                state = _added(state, group.update(decoded[-1]))
         return torch.cat(decoded, dim=1), Rates(bits, hyper_bits), state
 
     def _hyper_bits(self, hyper_latent: Tensor, quality: Tensor) -> Tensor:
@@ -230,8 +236,9 @@ class LatentCoder(nn.Module):
         They must lie within the last group.
         """
         group, kept = self.groups[-1], self.sizes[-1] - count
-        for reader in (group.context[0], group.update[0]):
-            reader.weight[:, kept:] = 0
+        for reader in (group.context, group.update):
+            if reader is not None:
+                reader[0].weight[:, kept:] = 0
         for writer in (group.first[-1], group.second[-1]):
             means_and_levels = zip(writer.weight.chunk(2), writer.bias.chunk(2), (0.0, _FORGOTTEN), strict=True)
             for weight, bias, start in means_and_levels:

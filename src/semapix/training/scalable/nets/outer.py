@@ -81,7 +81,7 @@ class OuterUnit(nn.Module):
         )
         self.synthesis_out = nn.Conv2d(widths[0], pixels, 3, padding=1)
         self.synthesis_detail = nn.ConvTranspose2d(detail, pixels, side, stride=side, bias=False)
-        self.coder = LatentCoder(model.outer_groups, hyper, model.outer_features, OUTER_LEVELS)
+        self.coder = LatentCoder(model.outer_groups, hyper, model.outer_features, OUTER_LEVELS, last_update=False)
         self.gain = nn.Parameter(torch.zeros(OUTER_LEVELS, latents))  # logarithms
         self.inverse_gain = nn.Parameter(torch.zeros(OUTER_LEVELS, latents))
         self.analysis_scale = nn.Parameter(torch.ones(OUTER_LEVELS, sum(widths)))
