@@ -51,7 +51,7 @@ class Options:
     """How a codec of ours is used: what its name says behind a colon, such as `uniform`, `semantic+vivid+rate`.
 
     `strategy`, `decoder`: one of the codec's, None for its default. `rate`: settings are bits per pixel and not
-    qualities: a file has at most so many, or as few as the codec can give the picture.
+    qualities: a file has at most so many, or as few as the codec can give the picture. Codecs without pixels have none.
     """
 
     strategy: str | None = None
@@ -61,7 +61,7 @@ class Options:
     @classmethod
     def parse(cls, words: str, codec: Codec) -> Options:
         """Options joined by `+`. Raises ArgumentError for one that the codec does not have, or two of a kind."""
-        kinds = {"strategy": codec.strategies, "decoder": codec.decoders, "rate": ("rate",) if codec.strategies else ()}
+        kinds = {"strategy": codec.strategies, "decoder": codec.decoders, "rate": ("rate",) if codec.pixels else ()}
         found: dict[str, Any] = {}
         for word in words.split("+"):
             kind = next((kind for kind, known in kinds.items() if word in known), None)
@@ -176,7 +176,7 @@ def _own(name: str, settings: Mapping[str, Sequence[float]], model: str | None) 
     called = bundle.name
     if words:
         called, what = f"{called}:{options}", f"{what}; {options}"
-    if options.rate:
+    if options.rate and open_codec(bundle).strategies:
         what += ", at the full size or half of it"
     label = f"Semapix {called.replace(':', ' ')}"
     return Tested(called, label, what, sweep, bundle.path, bundle.fingerprint.hex(), options)
@@ -262,7 +262,7 @@ def encode_own(tested: Tested, setting: float, pixels: Pixels) -> semapix.Stream
     except TooSmall:  # the picture takes more at the least: its smallest file stands there with the bytes it has
         files = (
             semapix.encode(pixels, bundle.codec, 1, bundle, strategy=strategy, variant=variant)
-            for variant in CODECS[bundle.codec].variants
+            for variant in CODECS[bundle.codec].variants or (None,)
         )
         return min(files, key=lambda file: file.bytes_total)
 
