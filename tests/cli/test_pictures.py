@@ -178,7 +178,7 @@ def test_encode_refuses_bytes_beside_a_quality_and_too_few_of_them(run, photo, t
     result = run("encode", photo, "-o", out, "--model", tiny_bundle, "--bytes", 900, "--quality", 5)
     assert result == (2, "", "semapix: --quality (=5) and --bytes (=900) exclude each other; give one of them\n")
     result = run("encode", photo, "-o", out, "--model", tiny_bundle, "--bytes", first - 1)
-    rule = f"max_bytes (={first - 1}) must be {first} or more: s1 ends there"
+    rule = f"--bytes (={first - 1}) must be {first} or more: s1 ends there"
     assert result == (2, "", f"semapix: {photo}: {rule}\n")
     assert run("encode", photo, "-o", out, "--bytes", "0").status == 2
     assert names(tmp_path) == {"photo.png"}
@@ -424,7 +424,7 @@ def test_encode_and_decode_take_what_steers(run, photo, tiny_bundles, tmp_path):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--bpp", "0"], "bpp (=0.0) must be above 0, and at most 100"),
+        (["--bpp", "0"], "--bpp (=0.0) must be above 0, and at most 100"),
         (["--bpp", "0.5", "--quality", "5"], "--quality (=5) and --bpp (=0.5) exclude each other; give one of them"),
         (["--bpp", "0.5", "--bytes", "90"], "--bytes (=90) and --bpp (=0.5) exclude each other; give one of them"),
         (

@@ -296,7 +296,7 @@ def test_cut_keeps_the_first_bytes(run, stepped, tmp_path):
     assert number > 20
     first, out = points[0].bytes, tmp_path / "none.spix"
     result = run("cut", stepped, "-o", out, "--bytes", first - 1)
-    rule = f"max_bytes (={first - 1}) must be {first} or more: s1 ends there"
+    rule = f"--bytes (={first - 1}) must be {first} or more: s1 ends there"
     assert result == (2, "", f"semapix: {stepped}: {rule}\n")
     assert not out.exists()
 

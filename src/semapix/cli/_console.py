@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 __all__ = ["complain", "counter", "progress", "say", "say_json", "table"]
+
+
+_OPTIONS = {"max_bytes": "--bytes", "bpp": "--bpp"}  # what errors call by the names of Python's arguments
 
 
 def say(text: str) -> None:
@@ -25,6 +29,7 @@ def say_json(value: Any) -> None:
 def complain(error: Exception, file: str | None = None) -> None:
     """Print one line on stderr: what is wrong, with which file. `file` is put first unless the message does so."""
     text = " ".join(str(error).splitlines())
+    text = re.sub(r"(?<![\w-])(max_bytes|bpp)(?= \(=)", lambda match: _OPTIONS[match[0]], text)
     if file is not None and not text.startswith(f"{file}:"):
         text = f"{file}: {text}"
     print(f"semapix: {text}", file=sys.stderr)
