@@ -132,14 +132,14 @@ def _steer_within(
     codec = open_codec(bundle)
     pixels = picture.pixels[:, :, 0].size
     names = [variant] if variant is not None else (codec.variants or (None,))
-    left = PASSES
+    passes_left = PASSES
 
     def found(name: str | None, wanted: Budget, share: float) -> tuple[int, Layers, Stream]:
         """`share`: what this picture takes over what is typical."""
 
         def coder(mean: float) -> Callable[[float], tuple[int, tuple[int, Layers, Stream]]]:
-            nonlocal left
-            left -= 1
+            nonlocal passes_left
+            passes_left -= 1
             quality, code = analyse(mean, name)
 
             def file_of(thrift: float) -> tuple[int, tuple[int, Layers, Stream]]:
@@ -150,7 +150,7 @@ def _steer_within(
             return file_of
 
         rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
-        return search(coder, wanted, rates, passes=left, last=name == names[-1])
+        return search(coder, wanted, rates, passes=passes_left, reserve=0 if name == names[-1] else 1)
 
     least: list[int] = []
     share, wanted = 1.0, budget

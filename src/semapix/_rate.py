@@ -27,7 +27,7 @@ _CODINGS = 4  # of what one pass made, with thrift
 _YIELD = 0.03  # of thrift 1; the first step supposes it, the others know
 _LEAST_THRIFT, _MOST_THRIFT = 0.2, 4.0
 _DOUBTFUL = 0.15  # means below it may turn out to be below 0
-_CAREFUL = 0.06  # where one pass must fit, for only one comes after it
+_CAREFUL = 0.25  # the first of two passes must fit, or the second goes to the lowest quality: so far below it is aimed
 
 File = TypeVar("File")
 
@@ -63,14 +63,14 @@ def search(
     rates: Sequence[float],
     *,
     passes: int = PASSES,
-    last: bool = True,
+    reserve: int = 0,
 ) -> File:
     """The largest file within `budget` that was found, by analysing at most `passes` times.
 
     `analyse`: a mean quality, 0 to 1, to what codes the picture as the networks see it under that quality; thrift 1
     halves the worth of an error against that of a bit, -1 doubles it. `rates`: bytes of typical pictures of this size,
-    at evenly spaced means from 0 to 1. `last`: False where other means follow for a budget that this search cannot
-    keep; it then says so with at least one of four passes left.
+    at evenly spaced means from 0 to 1. `reserve`: how many passes are left when it says that it cannot keep the budget,
+    for other means that follow then; two below `passes` at most.
 
     At first the search supposes that this picture takes a constant factor more, then that the logarithm of its bytes
     is linear between the passes that are nearest to the budget. Sizes rise in steps, as maps have whole numbers: what
@@ -122,7 +122,7 @@ def search(
             fitting |= _with_thrift(code, its_size, aim)
         if _unused(fitting, aim) < _ENOUGH or left == 0 or (tried and fitting):
             break
-        if not fitting and (tried or left == (1 if last else 2) or (mean < _DOUBTFUL and not last)):
+        if not fitting and (tried or left == 1 + reserve or (reserve and mean < _DOUBTFUL)):
             mean = 0.0  # this one must fit, if any does
     return fitting[max(fitting)]
 

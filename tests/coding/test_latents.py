@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from semapix.coding import LatentGroup, LatentModel, RangeDecoder, RangeEncoder, TableBank, anchors, gaussian_counts
+from semapix.coding import (
+    IntegerNetwork,
+    LatentGroup,
+    LatentModel,
+    PixelShuffle,
+    RangeDecoder,
+    RangeEncoder,
+    TableBank,
+    anchors,
+    gaussian_counts,
+)
 from semapix.training.entropy import LatentCoder
 
 TABLES = TableBank(gaussian_counts())
@@ -60,19 +70,39 @@ def test_decoding_gives_what_encoding_gave(model, size, spread, sublayers):
         assert np.abs(coded.latent - latent).max() <= 0.5 + abs(latent).max() * 1e-6
 
 
-def test_a_state_that_nobody_reads_is_not_trained():
-    coder = LatentCoder(GROUPS, hyper_latents=3, features=8, levels=2, last_update=False).export()
-    assert [group.update is None for group in coder.groups] == [False] * (len(GROUPS) - 1) + [True]
+def test_a_state_is_worked_out_when_it_is_read(model, monkeypatch):
+    latent, hyper, carried = latents(5, 4, 3.0)
+    coders, seen, last = encoders(1), [], model.groups[-1].update
+    call = type(last).__call__
+    monkeypatch.setattr(type(last), "__call__", lambda self, x: (seen.append(self is last), call(self, x))[1])
+    coded = model.encode(coders, latent, hyper, 0, carried)
+    again = model.decode(decoders(coders), 1, latent.shape, 0, carried)
+    assert len(seen) > 10
+    assert not any(seen)
+    assert np.array_equal(coded.state, again.state)
+    assert np.array_equal(coded.state, again.state)
+    assert sum(seen) == 2
+
+
+def test_an_entropy_model_without_a_last_update_is_that_of_training():
+    torch.manual_seed(3)
+    coder = shaken(LatentCoder(GROUPS, hyper_latents=3, features=8, levels=2, last_update=False))
     latent, hyper, _ = latents(4, 4, 1.0)
-    assert coder.encode(encoders(1), latent, hyper, 0).state.shape == (8, 4, 4)
+    exported = coder.export()
+    assert [group.update is None for group in exported.groups] == [False] * (len(GROUPS) - 1) + [True]
+    coded = exported.encode(encoders(1), latent, hyper, 0)
+    with torch.no_grad():
+        twin, _, state = coder(torch.from_numpy(latent)[None], torch.from_numpy(hyper)[None], torch.tensor([0]))
+    assert np.allclose(twin[0].numpy(), coded.latent, atol=1e-5)
+    assert np.allclose(state[0].numpy() * 64, coded.state, atol=1e-3)
 
 
-def test_networks_of_single_positions_may_have_no_other_kernels():
+def test_groups_refuse_networks_of_other_kinds():
     group = LatentCoder([4], hyper_latents=3, features=8, levels=2).export().groups[0]
-    with pytest.raises(
-        ValueError, match="networks first and second of a latent group must have kernels of one position"
-    ):
+    with pytest.raises(ValueError, match="first and second of a latent group must have kernels of one position"):
         LatentGroup(group.first, group.context, group.context, None)
+    with pytest.raises(ValueError, match="network context of a latent group must end in a convolution"):
+        LatentGroup(group.first, IntegerNetwork([PixelShuffle()]), group.second, None)
 
 
 def test_missing_groups_take_their_means(model):

@@ -13,7 +13,7 @@ from semapix.bundle import Bundle
 from semapix.codecs._lifting import forward_step, inverse_step
 from semapix.codecs._pixels import denormalise, normalise
 from semapix.codecs._unit import Unit
-from semapix.coding import State, TableBank
+from semapix.coding import Decoded, TableBank
 from semapix.graphs import Graphs
 
 __all__ = ["MACHINE_LAYERS", "CoreCodec"]
@@ -37,7 +37,7 @@ class _Walk:
 
     def __init__(self, codec: CoreCodec, level: int, data: Sequence[bytes] | None) -> None:
         self._codec, self._level, self._data = codec, level, data
-        self._state: State | None = None
+        self._before: Decoded | None = None
         self.written: list[bytes] = []
 
     def features(self, layer: int, target: Array | None) -> Array:
@@ -45,16 +45,17 @@ class _Walk:
         codec = self._codec
         unit = codec.units[layer]
         level = 0 if layer < MACHINE_LAYERS else self._level
+        carried = None if self._before is None else self._before.state
         if target is not None:
             latent, hyper = unit.graph("analysis", target, unit.row("gain", level))
-            coded, decoded = unit.encode(latent, hyper, level, self._state)
+            coded, decoded = unit.encode(latent, hyper, level, carried)
             self.written += coded
         elif self._data is not None and layer < len(self._data):
             shape = codec.latent_shapes[layer]
-            decoded = unit.decode([self._data[layer]], shape, level, self._state)
+            decoded = unit.decode([self._data[layer]], shape, level, carried)
         else:
             return np.zeros((1, *codec.band_shapes[layer]), np.float32)
-        self._state = decoded.state
+        self._before = decoded
         return unit.graph("synthesis", decoded.latent[None], unit.row("inverse_gain", level))[0]
 
 

@@ -135,8 +135,7 @@ class IntegerNetwork:
         return values.astype(np.int32)
 
     def at(self, x: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[np.int32]:
-        """The same at the positions of a mask (H', W') alone, (C', N) in raster order; the last stage must be a
-        convolution."""
+        """The same at the positions of a mask (H', W') alone, (C', N) in raster order, if it ends in a convolution."""
         values = x.astype(np.float64).clip(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
         *earlier, last = self._stages
         for stage in earlier:
@@ -148,6 +147,11 @@ class IntegerNetwork:
     def pointwise(self) -> bool:
         """Whether each position depends on that position alone."""
         return all(isinstance(stage, IntegerConv) and stage.weight.shape[2] == 1 for stage in self._stages)
+
+    @property
+    def ends_in_convolution(self) -> bool:
+        """Whether the last stage is one."""
+        return bool(self._stages) and isinstance(self._stages[-1], IntegerConv)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All numbers of the network, by stage: `N.weight`, `N.bias`, `N.relu` of a convolution, `N.shuffle`."""

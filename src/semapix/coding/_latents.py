@@ -45,7 +45,7 @@ class SymbolSink(Protocol):
         """Take `values` under tables `levels`, arrays of equal length."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoded:
     """What a latent model knows of a layer when it has coded or decoded it."""
 
@@ -94,9 +94,11 @@ class LatentGroup:
     update: IntegerNetwork | None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for networks that see more than they may."""
+        """Raises ValueError for networks of other kinds."""
         if not (self.first.pointwise and self.second.pointwise):
             raise ValueError("networks first and second of a latent group must have kernels of one position")
+        if not self.context.ends_in_convolution:
+            raise ValueError("network context of a latent group must end in a convolution")
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All numbers of the networks."""
@@ -235,8 +237,7 @@ class LatentModel:
             if number:
                 state = _updated(state, self.groups[number - 1], parts[-1])
             if number < present:
-                part = None if latent is None else latent[start:]
-                decoded = self._two_passes(symbols, number, group, state, part)
+                decoded = self._two_passes(symbols, number, group, state, None if latent is None else latent[start:])
             else:
                 parameters = group.first(state)
                 decoded = parameters[: len(parameters) // 2].astype(np.int64)
@@ -253,7 +254,7 @@ class LatentModel:
         state: State,
         latent: Array | None,
     ) -> NDArray[np.int64]:
-        """The decoded group (C, H, W), in units of 2^-6. `latent`: begins with the channels of the group."""
+        """The decoded group (C, H, W), in units of 2^-6. `latent`: its first channels are those of the group."""
         height, width = state.shape[1:]
         first = anchors(height, width)
         parameters = group.first(state[:, None, first])[:, 0]

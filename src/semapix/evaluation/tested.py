@@ -176,7 +176,7 @@ def _own(name: str, settings: Mapping[str, Sequence[float]], model: str | None) 
     called = bundle.name
     if words:
         called, what = f"{called}:{options}", f"{what}; {options}"
-    if options.rate and open_codec(bundle).strategies:
+    if options.rate and "half" in open_codec(bundle).variants:
         what += ", at the full size or half of it"
     label = f"Semapix {called.replace(':', ' ')}"
     return Tested(called, label, what, sweep, bundle.path, bundle.fingerprint.hex(), options)
@@ -259,12 +259,8 @@ def encode_own(tested: Tested, setting: float, pixels: Pixels) -> semapix.Stream
     budget = max(1, int(setting * pixels.shape[0] * pixels.shape[1] / 8))
     try:
         return semapix.encode(pixels, bundle.codec, model=bundle, max_bytes=budget, strategy=strategy)
-    except TooSmall:  # the picture takes more at the least: its smallest file stands there with the bytes it has
-        files = (
-            semapix.encode(pixels, bundle.codec, 1, bundle, strategy=strategy, variant=variant)
-            for variant in CODECS[bundle.codec].variants or (None,)
-        )
-        return min(files, key=lambda file: file.bytes_total)
+    except TooSmall as error:  # the least that there is of the picture stands there, with the bytes it has
+        return semapix.encode(pixels, bundle.codec, model=bundle, max_bytes=error.nearest, strategy=strategy)
 
 
 def measured_bundle(tested: Tested) -> Bundle:
