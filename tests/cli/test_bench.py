@@ -78,11 +78,11 @@ def test_a_broken_picture_is_named_and_the_status_is_1(run, photos, protocol, tm
         (["steps", "--dataset", "{photos}", "--codecs", "webp"], "webp cannot be cut"),
         (
             ["rates", "--dataset", "{photos}", "--model", "deepsic"],
-            "option 'blended' of 'blended': codec deepsic has none",
+            "option 'blended' of 'blended': codec deepsic has rate;",
         ),
         (
             ["maps", "--dataset", "{photos}", "--model", "deepsic"],
-            "option 'uniform' of 'uniform': codec deepsic has none",
+            "option 'uniform' of 'uniform': codec deepsic has rate;",
         ),
     ],
 )
