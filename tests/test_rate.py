@@ -163,6 +163,14 @@ def test_a_file_near_the_budget_is_coded_again_with_other_thrift(factor):
     assert all((thrift > 0) == (factor > 1) for thrift in coder.thrifts[1:])
 
 
+@pytest.mark.parametrize("factor", [1.06, 1.08, 1.1, 1.12, 1.14])
+@pytest.mark.parametrize("yields", [0.02, 0.03, 0.04, 0.06])
+def test_thrift_alone_fills_a_budget_far_below_the_pass_that_is_nearest(factor, yields):
+    coder = Coder(lambda mean: 7000 if mean < 0.5 else 10_000 * factor, yields)
+    assert 9800 <= search(coder, Budget(10_000), TYPICAL) <= 10_000
+    assert len(coder.means) <= PASSES
+
+
 def test_a_picture_that_is_typical_takes_one_pass():
     coder = Coder(lambda x: 1000 * 40**x * 0.999)
     assert search(coder, Budget(9000), TYPICAL) <= 9000

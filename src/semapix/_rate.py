@@ -163,10 +163,23 @@ def _with_thrift(code: Coder[File], log_size: float, aim: float) -> dict[int, Fi
             fitting[size] = file
         further = 2 * thrift
         goal = _LAST_GOAL if len(points) == _CODINGS else _GOAL
-        thrift = _where(aim - goal, *_next_to(aim, points))
+        thrift = _where(aim - goal, *_ends(aim, points))
         if len({one <= aim for _, one in points}) == 1:  # a small file may not feel a small step
             thrift = max(thrift, further) if further > 0 else min(thrift, further)
     return fitting
+
+
+def _ends(aim: float, points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The ends of the line that says where to code next: `_next_to`, or after two codings on one side of `aim` with
+    the far end at half of its distance (the Illinois method), or else steps would shrink before they are there."""
+    first, second = _next_to(aim, points)
+    fits = points[-1][1] <= aim
+    if (points[-2][1] <= aim) == fits and len({one <= aim for _, one in points}) == 2:
+        if fits:
+            second = second[0], (second[1] + aim) / 2
+        else:
+            first = first[0], (first[1] + aim) / 2
+    return first, second
 
 
 def _next_to(aim: float, points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], tuple[float, float]]:
