@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from semapix.bundle import Bundle
 from semapix.codecs import PictureInfo
@@ -12,7 +13,7 @@ from semapix.codecs.scalable import Scalable
 from semapix.coding import anchors
 from semapix.graphs import OnnxGraphs
 from semapix.training.batch_norm import fold_batch_norm
-from semapix.training.conv_block import HalvingConv
+from semapix.training.conv_block import BlockConv, BlockTranspose, HalvingConv
 from semapix.training.entropy import _anchors
 from semapix.training.normalise import normalise
 from semapix.training.recipe import load_recipe
@@ -136,6 +137,25 @@ def test_a_halving_convolution_is_one_with_padding_and_its_gradient_is_all_there
         assert torch.isfinite(layer.weight.grad).all()
         if side == 1:
             assert (layer.weight.grad[:, :, 0] == 0).all()
+
+
+@pytest.mark.parametrize(("block", "kernel"), [(4, 1), (4, 4), (8, 1)])
+def test_a_convolution_of_blocks_is_one_of_the_picture_taken_apart(block, kernel):
+    layer = BlockConv(3, 5, block, kernel)
+    picture = torch.randn(2, 3, 32, 64)
+    apart = functional.pixel_unshuffle(picture, block)
+    expected = functional.conv2d(apart, layer.weight, layer.bias, stride=kernel)
+    assert expected.shape == (2, 5, 32 // (block * kernel), 64 // (block * kernel))
+    assert torch.allclose(layer(picture), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kernel", "bias"), [(2, True), (4, False)])
+def test_a_transposed_convolution_of_blocks_is_that_of_pytorch(kernel, bias):
+    layer = BlockTranspose(5, 3, kernel, bias=bias)
+    x = torch.randn(2, 5, 4, 6)
+    expected = functional.conv_transpose2d(x, layer.weight, layer.bias, stride=kernel)
+    assert expected.shape == (2, 3, 4 * kernel, 6 * kernel)
+    assert torch.allclose(layer(x), expected, atol=1e-5)
 
 
 def test_the_outer_stage_sees_the_weights_of_a_bundle():

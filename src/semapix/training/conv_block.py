@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["ConvBlock", "HalvingConv", "principal_components", "start_of_detail"]
+__all__ = ["BlockConv", "BlockTranspose", "ConvBlock", "HalvingConv", "principal_components", "start_of_detail"]
 
 _RIDGE = 1e-6  # as a share of the mean sum of squares: what pixels of blocks that never vary would divide by
 
@@ -45,6 +45,38 @@ class HalvingConv(nn.Conv2d):
         if torch.onnx.is_in_onnx_export():  # no gradients, and a graph whose shapes can be inferred
             return functional.conv2d(input, self.weight, self.bias, stride=2, padding=self.margin)
         return super().forward(functional.pad(input, [self.margin] * 4))
+
+
+class BlockConv(nn.Conv2d):
+    """A convolution of blocks of pixels that does not take them apart: (B, I, H, W) to (B, O, H/(block*stride), ...).
+
+    The same as `pixel_unshuffle` by `block` and then a convolution of I * block^2 channels, whose weight it keeps:
+    moving pixels about took ONNX Runtime longer than the product.
+    """
+
+    def __init__(self, inputs: int, outputs: int, block: int, kernel: int = 1, *, bias: bool = True) -> None:
+        super().__init__(inputs * block**2, outputs, kernel, stride=kernel, bias=bias)
+        self.block = block
+
+    def forward(self, input: Tensor) -> Tensor:
+        taps = functional.pixel_shuffle(self.weight, self.block)
+        return functional.conv2d(input, taps, self.bias, stride=taps.shape[2])
+
+
+class BlockTranspose(nn.ConvTranspose2d):
+    """A transposed convolution whose kernels do not overlap: (B, I, H, W) to (B, O, kernel * H, kernel * W).
+
+    Computed as a convolution with a kernel of one position, then `pixel_shuffle`: the same numbers in less time.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, kernel, stride=kernel, bias=bias)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        side = self.kernel_size[0]
+        weight = self.weight.flatten(1).T[:, :, None, None]
+        bias = None if self.bias is None else self.bias.repeat_interleave(side**2)
+        return functional.pixel_shuffle(functional.conv2d(input, weight, bias), side)
 
 
 def principal_components(x: Tensor, count: int) -> Tensor:

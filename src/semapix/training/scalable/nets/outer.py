@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semapix.training.conv_block import ConvBlock, principal_components, start_of_detail
+from semapix.training.conv_block import BlockConv, BlockTranspose, ConvBlock, principal_components, start_of_detail
 from semapix.training.entropy import LatentCoder, Rates
 from semapix.training.precision import in_float32
 from semapix.training.scalable.recipe import ScalableModel
@@ -58,14 +58,14 @@ class OuterUnit(nn.Module):
                 for width, inner, count in zip(widths, model.outer_inner, counts, strict=True)
             )
 
-        self.analysis_in = nn.Conv2d(2 * pixels, widths[0], 1)
+        self.analysis_in = BlockConv(2 * 3, widths[0], _STEM)
         self.analysis_blocks = blocks(model.outer_analysis_blocks)
         self.analysis_halve = nn.ModuleList(
             nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in itertools.pairwise(widths)
         )
         self.analysis_out = nn.Conv2d(widths[-1], latents, 1)
         side = OUTER_STRIDE // _STEM
-        self.analysis_detail = nn.Conv2d(pixels, detail, side, stride=side, bias=False)
+        self.analysis_detail = BlockConv(3, detail, _STEM, side, bias=False)
         self.hyper_analysis = nn.Sequential(
             nn.Conv2d(latents, 2 * hyper, 3, stride=2, padding=1),
             nn.LeakyReLU(0.1),
@@ -73,14 +73,14 @@ class OuterUnit(nn.Module):
         )
         self.synthesis_in = nn.Conv2d(latents, widths[-1], 1)
         self.synthesis_prediction = nn.ModuleList(
-            nn.Conv2d(4**number * pixels, width, 1) for number, width in enumerate(widths[:-1])
+            BlockConv(3, width, 2**number * _STEM) for number, width in enumerate(widths[:-1])
         )
         self.synthesis_blocks = blocks(model.outer_synthesis_blocks)
         self.synthesis_double = nn.ModuleList(
-            nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in itertools.pairwise(widths)
+            BlockTranspose(coarse, fine, 2) for fine, coarse in itertools.pairwise(widths)
         )
         self.synthesis_out = nn.Conv2d(widths[0], pixels, 3, padding=1)
-        self.synthesis_detail = nn.ConvTranspose2d(detail, pixels, side, stride=side, bias=False)
+        self.synthesis_detail = BlockTranspose(detail, pixels, side, bias=False)
         self.coder = LatentCoder(model.outer_groups, hyper, model.outer_features, OUTER_LEVELS, last_update=False)
         self.gain = nn.Parameter(torch.zeros(OUTER_LEVELS, latents))  # logarithms
         self.inverse_gain = nn.Parameter(torch.zeros(OUTER_LEVELS, latents))
@@ -148,9 +148,9 @@ class OuterUnit(nn.Module):
 
     def analyse(self, scale: Tensor, prediction: Tensor, level_scale: Tensor, gain: Tensor) -> Tensor:
         """`level_scale`: (B, C, 1, 1) and `gain`: (B, M, 1, 1), rows of `analysis_scale` and exp(`gain`)."""
-        missing, seen = (functional.pixel_unshuffle(x, _STEM) for x in (scale - prediction, prediction))
+        missing = scale - prediction
         scales = torch.split(level_scale, self._widths, dim=1)
-        x = self.analysis_in(torch.cat([missing, seen], dim=1))
+        x = self.analysis_in(torch.cat([missing, prediction], dim=1))
         x = self.analysis_blocks[0](x) * scales[0]
         for halve, blocks, by_level in zip(self.analysis_halve, self.analysis_blocks[1:], scales[1:], strict=True):
             x = blocks(halve(x)) * by_level
@@ -165,7 +165,7 @@ class OuterUnit(nn.Module):
         x = in_float32(self.synthesis_in, latent)
         x = self.synthesis_blocks[-1](x) * scales[-1]
         for number in reversed(range(len(self.synthesis_double))):
-            seen = self.synthesis_prediction[number](functional.pixel_unshuffle(prediction, _STEM * 2**number))
+            seen = self.synthesis_prediction[number](prediction)
             x = self.synthesis_blocks[number](self.synthesis_double[number](x) + seen) * scales[number]
         missing = in_float32(self.synthesis_out, x)
         detail = self.synthesis_detail.in_channels
