@@ -16,12 +16,23 @@ def squared_error(stream: semapix.Stream, pixels: np.ndarray) -> int:
     return int(((np.asarray(stream.image()).astype(int) - pixels) ** 2).sum())
 
 
+def fits_first(file: semapix.Stream, limit: int) -> bool:
+    return file.cut_points[0].bytes <= limit
+
+
 def check_limit(pixels, codec, model, limit, whole) -> semapix.Stream:
-    """Code within `limit`, and hold the file to both of its candidates; `whole`: files at every quality."""
+    """Code within `limit`, and hold the file to its candidates; `whole`: files at every quality."""
     stream = semapix.encode(pixels, codec, model=model, max_bytes=limit)
     assert stream.bytes_total <= limit
     assert stream.bytes_total == len(stream.to_bytes()) == stream.cut_points[-1].bytes
     fitting = [file for file in whole if file.bytes_total <= limit]
+    if not fitting:
+        cuts = [semapix.open(file.to_bytes(max_bytes=limit), model) for file in whole if fits_first(file, limit)]
+        reached = len(cuts[0].cut_points)
+        as_far = [cut for cut in cuts if len(cut.cut_points) >= reached]
+        errors = [squared_error(cut, pixels) for cut in (cuts[0], as_far[-1])]
+        assert squared_error(stream, pixels) <= min(errors)
+        return stream
     errors = [squared_error(file, pixels) for file in fitting[-1:]]
     if len(fitting) < len(whole):
         cut = whole[len(fitting)].to_bytes(max_bytes=limit)
@@ -49,6 +60,18 @@ def test_a_real_codec_within_bytes(tiny_bundle):
     first, smallest, largest = whole[0].cut_points[0].bytes, whole[0].bytes_total, whole[-1].bytes_total
     for limit in (first, smallest - 1, (smallest + largest) // 2, largest):
         check_limit(pixels, "scalable", tiny_bundle, limit, whole)
+
+
+def test_what_cut_points_leave_of_a_small_budget_goes_into_quality():
+    pixels = picture(128, 128)
+    lowest = semapix.encode(pixels, quality=1)
+    core, limit = lowest.cut_points[-2], lowest.bytes_total - 1
+    stream = semapix.encode(pixels, max_bytes=limit)
+    assert core.bytes < stream.bytes_total <= limit
+    assert stream.header.quality > 1
+    assert stream.cut_points[-1].name == core.name == "s7"
+    cut = semapix.open(lowest.to_bytes(max_bytes=limit))
+    assert squared_error(stream, pixels) < squared_error(cut, pixels)
 
 
 def test_metadata_is_kept_where_there_is_room(planes_bundle):

@@ -46,7 +46,8 @@ def encode(
             "--bytes",
             min=1,
             metavar="N",
-            help="In place of --quality: the best file of at most N bytes. Takes about four times as long.",
+            help="In place of --quality: the best file of at most N bytes. Takes about four times as long. Codec "
+            "adaptive fills N, others end at a cut point.",
             show_default=False,
         ),
     ] = None,
