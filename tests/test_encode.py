@@ -30,8 +30,9 @@ def check_limit(pixels, codec, model, limit, whole) -> semapix.Stream:
         cuts = [semapix.open(file.to_bytes(max_bytes=limit), model) for file in whole if fits_first(file, limit)]
         reached = len(cuts[0].cut_points)
         as_far = [cut for cut in cuts if len(cut.cut_points) >= reached]
-        errors = [squared_error(cut, pixels) for cut in (cuts[0], as_far[-1])]
-        assert squared_error(stream, pixels) <= min(errors)
+        errors = [squared_error(cut, pixels) for cut in cuts]
+        assert squared_error(stream, pixels) in errors
+        assert squared_error(stream, pixels) <= min(errors[0], squared_error(as_far[-1], pixels))
         return stream
     errors = [squared_error(file, pixels) for file in fitting[-1:]]
     if len(fitting) < len(whole):

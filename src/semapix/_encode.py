@@ -49,11 +49,11 @@ def encode(
 
     `max_bytes`: in place of a quality, the most bytes that the file may have. Two files are made, the one of the
     highest quality that fits and the one of the next quality, cut to `max_bytes`; they are decoded, and the one with
-    the smaller squared error is kept. Where even quality 1 takes more, it is cut, and so is the highest quality that
-    gets as far. The file may be shorter than `max_bytes`. Sizes must rise with quality; that takes about five times as
-    long as one quality does. The ICC profile is kept if there is room left for it, and so is the
-    EXIF block. A codec without pixels keeps the highest quality of which all layers fit, or else the highest of which
-    the first one does, and no ICC profile.
+    the smaller squared error is kept. Where even quality 1 takes more, the file is cut short: that of quality 1, of
+    the highest quality that gets as far, or of the highest that gets all but as far, whichever has the smallest error.
+    It may be shorter than `max_bytes`. Sizes must rise with quality; that takes about five times as long as one quality
+    does. The ICC profile is kept if there is room left for it, and so is the EXIF block. A codec without pixels keeps
+    the highest quality of which all layers fit, or else the highest of which the first one does, and no ICC profile.
 
     `bpp`: the same in bits for each pixel of the picture.
 
@@ -199,27 +199,25 @@ def _encode_within(
         part = 1 if codec.pixels else max(1, _highest(lambda quality: first_of(quality).bytes <= budget.bytes))
         if first_of(part).bytes > budget.bytes:
             raise budget.too_small(first_of(part).bytes, f"{first_of(part).name} ends there")
-        return _best_cut(part, file, cut, budget, picture) if codec.pixels else cut(part)
+        return _best_cut(file, cut, budget, picture) if codec.pixels else cut(part)
     best = file(fits)
     if codec.pixels and fits < QUALITIES and first_of(fits + 1).bytes <= budget.bytes:
         best = min(best, cut(fits + 1), key=lambda one: _squared_error(one, picture))
     return _with_metadata(picture, bundle, fits, coded[fits], best, budget.bytes) if best.complete else best
 
 
-def _best_cut(
-    lowest: int, file: Callable[[int], Stream], cut: Callable[[int], Stream], budget: Budget, picture: Picture
-) -> Stream:
-    """The best one of files that are cut to a budget which even that of the `lowest` quality exceeds.
+def _best_cut(file: Callable[[int], Stream], cut: Callable[[int], Stream], budget: Budget, picture: Picture) -> Stream:
+    """The best one of files that are cut to a budget which even that of quality 1 exceeds.
 
-    What it leaves of the budget may hold no further cut point, but the same ones of a higher quality, or all but the
-    last of a still higher one.
+    What quality 1 leaves of the budget may hold no further cut point, but the same ones of a higher quality, or all but
+    the last of a still higher one.
     """
 
     def finest(place: int) -> int:
         return _highest(lambda quality: file(quality).cut_points[place].bytes <= budget.bytes)
 
-    places = range(len(cut(lowest).cut_points))[-2:]
-    qualities = sorted({lowest, *(finest(place) for place in places)})
+    places = range(len(cut(1).cut_points))[-2:]
+    qualities = sorted({1, *(finest(place) for place in places)})
     return min((cut(quality) for quality in qualities), key=lambda one: _squared_error(one, picture))
 
 

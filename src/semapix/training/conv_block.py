@@ -48,10 +48,11 @@ class HalvingConv(nn.Conv2d):
 
 
 class BlockConv(nn.Conv2d):
-    """A convolution of blocks of pixels that does not take them apart: (B, I, H, W) to (B, O, H/(block*stride), ...).
+    """A convolution of blocks of pixels that does not take them apart.
 
-    The same as `pixel_unshuffle` by `block` and then a convolution of I * block^2 channels, whose weight it keeps:
-    moving pixels about took ONNX Runtime longer than the product.
+    (B, I, H, W) to (B, O, H / s, W / s), s = `block` * `kernel`; H and W are multiples of s. The same as
+    `pixel_unshuffle` by `block` and then a convolution of I * block^2 channels, whose weight it keeps: moving pixels
+    about took ONNX Runtime longer than the product.
     """
 
     def __init__(self, inputs: int, outputs: int, block: int, kernel: int = 1, *, bias: bool = True) -> None:
