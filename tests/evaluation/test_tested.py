@@ -121,8 +121,11 @@ def test_rates_bound_files_unless_the_smallest_is_larger(tiny_bundles, system, v
     whole = semapix.encode(pixels, quality=1, model=bundle, variant=variant)
     least = whole.bytes_total if variant else whole.cut_points[0].bytes
     assert code(codec, 0.001, pixels).size == least < sizes[0]
-    found = [code(codec, 8 * size / pixels[:, :, 0].size, pixels).size for size in range(least - 2, least + 60, 5)]
-    assert found == sorted(found)
+    budgets = range(least - 2, least + 60, 5)
+    found = [code(codec, 8 * budget / pixels[:, :, 0].size, pixels).size for budget in budgets]
+    # Not always more for more: files of sixty bytes come in steps, and which of them a search meets is no rule.
+    assert all(least <= size <= max(least, budget) for size, budget in zip(found, budgets, strict=True))
+    assert found[0] == least < found[-1]
 
 
 @pytest.mark.parametrize(
