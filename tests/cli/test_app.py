@@ -40,11 +40,26 @@ def test_without_a_command_there_is_help(run):
     assert "Usage: semapix" in result.out + result.err
 
 
-def test_an_unknown_command_or_option_is_wrong_usage(run):
-    for arguments in (["enocde"], ["models", "--jsno"]):
-        result = run(*arguments)
-        assert (result.status, result.out) == (2, "")
-        assert arguments[-1] in result.err
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["enocde"], "No such command 'enocde'. Did you mean 'encode'? (see semapix --help)"),
+        (["models", "--jsno"], "No such option: --jsno (Possible options: --json) (see semapix models --help)"),
+        (["look"], "Missing argument 'IN' (see semapix look --help)"),
+        (
+            ["encode", "x.png", "-o", "x.spix", "--bytes", "0"],
+            "Invalid value for '--bytes': Input should be greater than or equal to 1, not '0' "
+            "(see semapix encode --help)",
+        ),
+        (
+            ["bench", "signal", "--limit", "few"],
+            "Invalid value for '--limit': Input should be a valid integer, unable to parse string as an integer, not "
+            "'few' (see semapix bench signal --help)",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_value_and_the_way_out(run, arguments, line):
+    assert run(*arguments) == (2, "", f"semapix: {line}\n")
 
 
 def test_help_starts_cold_without_the_heavy_libraries():

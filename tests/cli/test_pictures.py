@@ -431,6 +431,8 @@ def test_encode_and_decode_take_what_steers(run, photo, tiny_bundles, tmp_path):
             ["--bpp", "90"],
             " or less: this picture takes no more at the highest quality; a number of bytes makes its largest file",
         ),
+        (["--bpp", "0.001"], " or more: this picture takes that at the lowest quality"),
+        (["--quality", "10"], "Input should be less than or equal to 9, not '10' (see semapix encode --help)"),
         (["--roi", "1,2,3"], "--roi (=1,2,3) must be four whole numbers of pixels: X,Y,W,H"),
         (["--roi", "1,2,3,x"], "--roi (=1,2,3,x) must be four whole numbers of pixels: X,Y,W,H"),
         (["--roi", "-1,2,3,4"], "--roi (=-1,2,3,4) must be four whole numbers of pixels: X,Y,W,H"),

@@ -80,6 +80,18 @@ def test_a_recipe_states_what_differs_from_its_base(tmp_path):
         load_recipe(str(path))
 
 
+def test_a_base_may_have_a_base_but_not_itself(tmp_path):
+    path, other = tmp_path / "mine.yaml", tmp_path / "other.yaml"
+    path.write_text("base: scalable-grocery\nlfrnet:\n  mixed: 0.25\n")
+    grocery = load_recipe("scalable-grocery")
+    mine = load_recipe(str(path))
+    assert (mine.model, mine.lfrnet) == (grocery.model, dataclasses.replace(grocery.lfrnet, mixed=0.25))
+    path.write_text(f"base: {other}\n")
+    other.write_text(f"base: {path}\n")
+    with pytest.raises(ArgumentError, match=rf"{path} is its own base \({path} -> {other} -> {path}\)"):
+        load_recipe(str(path))
+
+
 @pytest.mark.parametrize("name", ["scalable-tiny", "scalable-grocery"])
 def test_a_recipe_survives_a_checkpoint(name):
     recipe = load_recipe(name)

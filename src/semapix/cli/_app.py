@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from semapix import __version__
 from semapix.cli._console import complain, say
+from semapix.cli._usage import wrong_usage
 from semapix.cli.bench import bench
 from semapix.cli.demo import demo
 from semapix.cli.models import models
@@ -65,7 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit status: 0 all done; 1 some of several files failed; 2 nothing done, or wrong usage; 130 interrupted.
     """
     try:
-        app(arguments, prog_name="semapix")
+        status = app(arguments, prog_name="semapix", standalone_mode=False)
+    except TyperException as error:
+        # Without a command its message is empty: help has been printed already.
+        if error.format_message():
+            complain(wrong_usage(error))
+        sys.exit(2)
     except (SemapixError, OSError) as error:
         complain(error)
         sys.exit(2)
+    sys.exit(status)

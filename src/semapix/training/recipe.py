@@ -37,14 +37,23 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str) -> Recipe:
     """Read a recipe: the name of a shipped one, or the path of a YAML file.
 
-    A recipe with the key `base` states only what differs from the recipe of that name, and null for a section that it
-    leaves out. Raises ArgumentError for an unknown name and for unknown or missing keys, naming them.
+    A recipe with the key `base` states only what differs from the recipe of that name, which may have a base itself,
+    and null for a section that it leaves out. Raises ArgumentError for an unknown name, for a recipe that is its own
+    base, and for unknown or missing keys, naming them.
     """
     values, stem = _read(name)
-    if "base" in values:
-        base, _ = _read(str(values.pop("base")))
-        values = base | {key: _over(base.get(key), value, name) for key, value in values.items()}
-    return recipe_from_dict({"name": stem, **values}, f"recipe {stem}")
+    return recipe_from_dict({"name": stem, **_on_base(values, name, [name])}, f"recipe {stem}")
+
+
+def _on_base(values: dict[str, Any], name: str, above: list[str]) -> dict[str, Any]:
+    """The values of a recipe on those of its base. `above`: this recipe and all that have it as a base."""
+    if "base" not in values:
+        return values
+    base = str(values.pop("base"))
+    if base in above:
+        raise ArgumentError(f"recipe {above[0]} is its own base ({' -> '.join([*above, base])}); leave out one `base`")
+    under = _on_base(_read(base)[0], base, [*above, base])
+    return under | {key: _over(under.get(key), value, name) for key, value in values.items()}
 
 
 def _over(section: dict[str, Any] | None, value: Any, name: str) -> dict[str, Any] | None:
