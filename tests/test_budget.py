@@ -31,6 +31,10 @@ def test_errors_speak_in_the_unit_that_was_asked_in():
     by_rate = Budget.of_rate(0.125, 3000)
     assert str(by_rate.too_small(51, "because")) == "bpp (=0.125) must be 0.1360 or more: because"
     assert str(by_rate.too_large(41, "because")) == "bpp (=0.125) must be 0.1093 or less: because"
+    assert str(by_rate.between(41, 51)) == (
+        "bpp (=0.125) must be 0.1093 or less, or 0.1360 or more: this picture takes none between them; a number of "
+        "bytes makes the largest file below"
+    )
 
 
 def test_a_rate_that_cannot_be_asked_for_is_not_named():

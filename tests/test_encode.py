@@ -168,10 +168,29 @@ def test_a_codec_that_spreads_bits_evenly_says_so(tiny_bundle, steering):
     [
         ({"strategy": "best"}, r"strategy \(='best'\) must be one of: blended, semantic"),
         ({"quality_map": np.zeros((12, 21))}, "the quality map is 21x12, the picture 20x12"),
-        ({"regions": [(10, 0, 11, 4)]}, r"region 10,0,11,4 \(x, y, width, height\) must lie within the picture, 20x12"),
+        ({"quality_map": np.full((12, 20), 1j)}, "the quality map has values of type complex128; uint8, or"),
+        ({"quality_map": np.full((12, 20), "a")}, "the quality map has values of type <U1; uint8, or"),
+        ({"regions": [(10, 0, 11, 4)]}, r"region 10,0,11,4 .* and lie within the picture, 20x12"),
+        ({"regions": [(0, 0, 0, 4)]}, r"region 0,0,0,4 \(x, y, width, height\) must be of 1x1 pixels or more, and lie"),
+        ({"regions": [(1, 2, 3)]}, r"region \(=\(1, 2, 3\)\) must be four whole numbers of pixels: x, y"),
+        ({"regions": [(1.5, 2, 3, 4)]}, r"region \(=\(1.5, 2, 3, 4\)\) must be four whole numbers of pixels"),
+        ({"regions": ["1,2,3,4"]}, "region \\(='1,2,3,4'\\) must be four whole numbers of pixels"),
         ({"variant": "pre"}, r"variant \(='pre'\) must be one of: full, half"),
     ],
 )
 def test_steering_that_does_not_fit_is_refused(tiny_bundles, steering, text):
     with pytest.raises(ArgumentError, match=text):
         semapix.encode(picture(20, 12), model=tiny_bundles["adaptive"], **steering)
+
+
+def test_a_rate_between_what_half_and_full_size_take_is_an_error_with_both_ends():
+    rows = np.zeros((128, 192, 3), np.uint8)
+    rows[::2] = 255  # at half the size nothing is left to see
+    with pytest.raises(ArgumentError, match=r"bpp \(=0.1\) must be (\S+) or less, or (\S+) or more: ") as error:
+        semapix.encode(rows, "adaptive", bpp=0.1)
+    most, least = map(float, re.findall(r"(0\.\d{4}) or", str(error.value)))
+    assert most < 0.06 < 0.3 < least
+    assert semapix.encode(rows, "adaptive", bpp=most).header.variant == 1
+    assert semapix.encode(rows, "adaptive", bpp=1.02 * least).header.variant == 0
+    within = semapix.encode(rows, "adaptive", max_bytes=len(rows) * rows.shape[1] // 80)
+    assert within.bytes_total <= 8 * most * rows.size

@@ -215,6 +215,27 @@ def test_a_budget_above_the_most_is_the_largest_file_and_for_a_rate_an_error():
         search(Coder(bent(500, 40, 0)), Budget.of_rate(24.0, 10_000), TYPICAL)
 
 
+@pytest.mark.parametrize(("bytes_", "size"), [(600, 304), (310, 304), (243, 242)])
+def test_bytes_of_a_plain_picture_may_fall_where_quality_rises(bytes_, size):
+    sizes = np.array([242, 230, 216, 260, 304])
+    plain = Coder(lambda x: float(np.interp(x, np.linspace(0, 1, 5), sizes)), 0.001)
+    assert size - 4 <= search(plain, Budget(bytes_), TYPICAL) <= bytes_
+    assert len(plain.means) <= PASSES
+
+
+def test_a_rate_that_a_plain_picture_cannot_take_is_an_error_with_its_largest_file():
+    plain = Coder(lambda x: 304 if x == 1 else 242 - 55 * x, 0.001)
+    with pytest.raises(ArgumentError, match=r"bpp \(=0.05\) must be 0.024\d or less: .* at the highest quality"):
+        search(plain, Budget.of_rate(0.05, 100_000), TYPICAL)
+    assert 1.0 in plain.means
+
+
+def test_bytes_that_fall_with_quality_are_met_at_the_lowest_too():
+    coder = Coder(lambda x: 300 if x == 0 else 500 - 100 * x, 0.001)
+    assert 300 <= search(coder, Budget(310), [100.0, 110.0]) <= 310
+    assert len(coder.means) <= PASSES
+
+
 def test_for_a_rate_a_file_that_nearly_fills_the_budget_serves():
     assert search(Coder(bent(500, 40, 0)), Budget.of_rate(16.016, 10_000), TYPICAL) >= 19_900
 

@@ -65,6 +65,12 @@ class Budget:
         """The error for a budget above `most` bytes, the most that can be filled."""
         return TooLarge(self._rule(f"{self._amount(most, math.floor)} or less: {why}"), most)
 
+    def between(self, most: int, least: int) -> ArgumentError:
+        """The error for a budget above `most` bytes, the most at a smaller size, and below `least`, the least here."""
+        smaller, larger = self._amount(most, math.floor), self._amount(least, math.ceil)
+        why = "this picture takes none between them; a number of bytes makes the largest file below"
+        return ArgumentError(self._rule(f"{smaller} or less, or {larger} or more: {why}"))
+
     def _rule(self, rule: str) -> str:
         asked = f"max_bytes (={self.bytes})" if self.rate is None else f"bpp (={self.rate.bpp})"
         return f"{asked} must be {rule}"

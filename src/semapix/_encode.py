@@ -19,12 +19,13 @@ from semapix.errors import ArgumentError
 from semapix.imaging import ImageLike, Picture, load
 from semapix.stream import EXIF, ICC, CutPoint, Reader, write
 
-__all__ = ["QUALITY", "encode"]
+__all__ = ["QUALITY", "check_rate", "encode"]
 
 QUALITY = 5
 """The quality when none is asked for."""
 
 _STRIP = 256  # rows that are compared at once
+_FILLED = 0.95  # of a rate, by the largest file of a variant where the one before has none as small
 
 
 def encode(
@@ -43,9 +44,10 @@ def encode(
 ) -> Stream:
     """Code a picture.
 
-    `image`: a path, a Pillow image, encoded bytes, or a uint8 array (H, W, 3). `quality`: 1 to 9, by default 5; the
-    shipped model takes about 0.1 bits per pixel of the Kodak pictures at 1, 0.5 at 5, 1.6 at 9. `model`: name or path
-    of a bundle; by default the one that ships for the codec. `codec`: by default the model's, `scalable` without one.
+    `image`: a path, a Pillow image, encoded bytes, or a uint8 array (H, W, 3). `quality`: 1 to 9, by default 5; of the
+    Kodak pictures the shipped `scalable` takes about 0.1 bits per pixel at 1, 0.5 at 5, 1.4 at 9, `adaptive` 0.1, 0.3
+    and 0.8. `model`: name or path of a bundle; by default the one that ships for the codec. `codec`: by default the
+    model's, `scalable` without one.
 
     `max_bytes`: in place of a quality, the most bytes that the file may have. Two files are made, the one of the
     highest quality that fits and the one of the next quality, cut to `max_bytes`; they are decoded, and the one with
@@ -74,11 +76,11 @@ def encode(
     map of another size, a region outside of the picture, and steering of a codec that spreads bits evenly.
     """
     bundle = choose_model(codec, model)
-    _check_rate(quality, max_bytes, bpp)
+    check_rate(quality, max_bytes, bpp)
     picture = load(image)
     opened = open_codec(bundle)
     own = None if quality_map is None else _map(quality_map)
-    steering = Steering(strategy, own, tuple(Region(*region) for region in regions))
+    steering = Steering(strategy, own, tuple(_region(region) for region in regions))
     budget = None if max_bytes is None else Budget(index(max_bytes))
     if bpp is not None:
         budget = Budget.of_rate(bpp, picture.pixels[:, :, 0].size)
@@ -98,7 +100,8 @@ def encode(
     return _stream(picture, bundle, quality, layers, _metadata(picture, bundle))
 
 
-def _check_rate(quality: int | None, max_bytes: int | None, bpp: float | None) -> None:
+def check_rate(quality: int | None, max_bytes: int | None, bpp: float | None) -> None:
+    """Raises ArgumentError for a quality or rate out of range, and for more than one of them."""
     given = {"quality": quality, "max_bytes": max_bytes, "bpp": bpp}
     stated = [f"{name} (={value})" for name, value in given.items() if value is not None]
     if len(stated) > 1:
@@ -115,6 +118,13 @@ def _map(source: ImageLike | NDArray[Any]) -> NDArray[Any]:
         return source
     grey: NDArray[np.uint8] = np.asarray(Image.fromarray(load(source).pixels).convert("L"))
     return grey
+
+
+def _region(values: Any) -> Region:
+    try:
+        return Region(*map(index, values))
+    except TypeError:
+        raise ArgumentError(f"region (={values!r}) must be four whole numbers of pixels: x, y, width, height") from None
 
 
 def _steer_within(
@@ -157,7 +167,10 @@ def _steer_within(
     share, wanted = 1.0, budget
     for name in names:
         try:
-            return _with_metadata(picture, bundle, *found(name, wanted, share), budget.bytes)
+            quality, layers, stream = found(name, wanted, share)
+            if least and budget.rate is not None and stream.bytes_total < _FILLED * budget.bytes:
+                raise budget.between(stream.bytes_total, min(least))
+            return _with_metadata(picture, bundle, quality, layers, stream, budget.bytes)
         except TooSmall as error:
             least.append(error.nearest)
             share = error.nearest / (codec.rates(name)[0] * pixels / 8)

@@ -75,7 +75,7 @@ def search(
     At first the search supposes that this picture takes a constant factor more, then that the logarithm of its bytes
     is linear between the passes that are nearest to the budget. Sizes rise in steps, as maps have whole numbers: what
     comes near to the budget is coded again with other thrift, which takes no network and knows no steps. Raises
-    TooSmall when the smallest file has more bytes, and ArgumentError for a rate when the largest one has fewer.
+    TooSmall when the smallest file has more bytes, and TooLarge for a rate when the largest one has fewer.
     """
     means = np.linspace(0, 1, len(rates))
     typical = np.log(np.maximum.accumulate(np.asarray(rates, np.float64))) + _RISE * np.arange(len(rates))
@@ -105,7 +105,7 @@ def search(
                 fitting |= _with_thrift(plain.pop(mean), log_size, aim)
             if budget.rate is not None and _unused(fitting, aim) >= _ENOUGH:
                 why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
-                raise budget.too_large(size, why)
+                raise budget.too_large(max(fitting), why)
             break
         if len(made) == 1:
             offset = log_size - float(np.interp(mean, means, typical))
@@ -114,7 +114,7 @@ def search(
             first, second = _next_to(aim, made)
             # The last one had rather be above the budget, by what the line may miss it: thrift can save more than fill.
             lift = min(_NEAR, abs(second[1] - first[1]) / 16) if left == 1 else 0.0
-            mean = min(1.0, max(0.0, _where(aim - _GOAL + lift, first, second)))
+            mean = _beyond(made, aim, min(1.0, max(0.0, _where(aim - _GOAL + lift, first, second))))
         tried = any(one == mean for one, _ in made)
         nearest, its_size = min(made, key=lambda one: abs(one[1] - aim))
         now = abs(its_size - aim) < _NEAR or tried or left == 0 or (left == 1 and not fitting)
@@ -188,6 +188,19 @@ def _next_to(aim: float, points: Sequence[tuple[float, float]]) -> tuple[tuple[f
     exceeding = sorted((one for one in points if one[1] > aim), key=lambda one: one[1])
     first, second = (fitting[0], exceeding[0]) if fitting and exceeding else (fitting or exceeding)[:2]
     return first, second
+
+
+def _beyond(made: Sequence[tuple[float, float]], aim: float, mean: float) -> float:
+    """A mean to try next: `mean`, unless it lies among passes that all fit, or all do not, which have been tried.
+
+    Bytes of a plain picture may stand still or fall where quality rises, and a line through two of them leads away.
+    """
+    tried = [one for one, _ in made]
+    if all(size <= aim for _, size in made) and mean <= max(tried):
+        return 1.0
+    if all(size > aim for _, size in made) and mean >= min(tried):
+        return 0.0
+    return mean
 
 
 def _where(goal: float, first: tuple[float, float], second: tuple[float, float]) -> float:

@@ -367,7 +367,7 @@ def test_encode_takes_a_variant_and_labels(run, photo, tiny_bundles, tmp_path):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--variant", "best"], "variant (='best') must be one of: pre, post"),
+        (["--variant", "best"], "--variant (='best') must be one of: pre, post"),
         (["--variant", "post", "--label", "odd"], "a post-semantic file holds no labels; for labels of your own, "),
         (["--label", "cow"], "label 'cow' is none of the model's; `semapix models --labels deepsic` lists them"),
         (["--label", "thing 1"] * 1 + ["--codec", "scalable"], "model deepsic is for codec deepsic, not scalable"),
@@ -384,7 +384,7 @@ def test_encode_refuses_what_a_variant_cannot_do(run, photo, tiny_bundles, tmp_p
 def test_encode_refuses_labels_and_variants_for_scalable(run, photo, tiny_bundle, tmp_path):
     for options, line in (
         (["--label", "odd"], "codec scalable writes features, no labels; for labels of your own, choose deepsic"),
-        (["--variant", "pre"], "variant (='pre'): codec scalable has none; adaptive and deepsic have"),
+        (["--variant", "pre"], "--variant (='pre'): codec scalable has none; adaptive and deepsic have"),
     ):
         result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundle, *options)
         assert result.status == 2
@@ -436,8 +436,8 @@ def test_encode_and_decode_take_what_steers(run, photo, tiny_bundles, tmp_path):
         (["--roi", "1,2,3"], "--roi (=1,2,3) must be four whole numbers of pixels: X,Y,W,H"),
         (["--roi", "1,2,3,x"], "--roi (=1,2,3,x) must be four whole numbers of pixels: X,Y,W,H"),
         (["--roi", "-1,2,3,4"], "--roi (=-1,2,3,4) must be four whole numbers of pixels: X,Y,W,H"),
-        (["--roi", "30,0,11,4"], "region 30,0,11,4 (x, y, width, height) must lie within the picture, 40x24"),
-        (["--strategy", "best"], "strategy (='best') must be one of: blended, semantic, complexity, simplicity, "),
+        (["--roi", "30,0,11,4"], "must be of 1x1 pixels or more, and lie within the picture, 40x24"),
+        (["--strategy", "best"], "--strategy (='best') must be one of: blended, semantic, complexity, simplicity, "),
     ],
 )
 def test_encode_refuses_rates_and_steering_that_do_not_fit(run, photo, tiny_bundles, tmp_path, options, line):
@@ -446,6 +446,23 @@ def test_encode_refuses_rates_and_steering_that_do_not_fit(run, photo, tiny_bund
     assert len(result.complaints) == 1
     assert line in result.err
     assert not (tmp_path / "a.spix").exists()
+
+
+def test_encode_says_once_what_is_wrong_for_all_pictures(run, photo, tiny_bundles, tmp_path):
+    other = tmp_path / "other.png"
+    other.write_bytes(photo.read_bytes())
+    (tmp_path / "out").mkdir()
+    command = ["encode", photo, other, "-o", tmp_path / "out", "--model", tiny_bundles["adaptive"]]
+    for options, line in (
+        (["--strategy", "best"], "--strategy (='best') must be one of: "),
+        (["--bpp", "0"], "--bpp (=0.0) must be above 0, and at most 100"),
+        (["--qmap", tmp_path / "none.png"], f"{tmp_path / 'none.png'}: cannot be read"),
+        (["--qmap", photo, "--strategy", "uniform"], "--strategy (='uniform') and a quality map exclude each other"),
+    ):
+        result = run(*command, *options)
+        assert (result.status, result.out) == (2, "")
+        assert len(result.complaints) == 1
+        assert result.err.startswith(f"semapix: {line}")
 
 
 def test_encode_refuses_a_map_of_another_size(run, photo, tiny_bundles, tmp_path):
@@ -458,4 +475,4 @@ def test_encode_refuses_a_map_of_another_size(run, photo, tiny_bundles, tmp_path
 
 def test_decode_refuses_a_decoder_that_is_not_there(run, coded, tiny_bundle, tmp_path):
     result = run("decode", coded, "-o", tmp_path / "a.png", "--decoder", "vivid", "--model", tiny_bundle)
-    assert result == (2, "", f"semapix: {coded}: decoder (='vivid'): codec scalable has one only\n")
+    assert result == (2, "", f"semapix: {coded}: --decoder (='vivid'): codec scalable has one only\n")

@@ -50,7 +50,8 @@ def _labels(labels: Labels) -> Answer:
         "labels": [{"name": label.name, "probability": label.probability} for label in labels],
         "none_of_these": labels.none_of_these,
     }
-    lines = [table([(label.name, f"{label.probability:.1%}") for label in labels])]
+    rows = [(label.name, f"{label.probability:.1%}") for label in labels]
+    lines = [table([row for row in rows if row[1] != "0.0%"] or rows[:1])]
     if labels.none_of_these is not None:
         verdict = "likely none of these" if labels.none_of_these > FOREIGN else "none of these?"
         lines.append(f"  {verdict}  {labels.none_of_these:.0%} of known pictures fit better")

@@ -12,7 +12,10 @@ from typing import Any
 __all__ = ["complain", "counter", "progress", "say", "say_json", "table"]
 
 
-_OPTIONS = {"max_bytes": "--bytes", "bpp": "--bpp"}  # what errors call by the names of Python's arguments
+_OPTIONS = {  # what errors call by the names of Python's arguments
+    "max_bytes": "--bytes",
+    **{name: f"--{name}" for name in ("bpp", "quality", "strategy", "variant", "decoder")},
+}
 
 
 def say(text: str) -> None:
@@ -29,7 +32,7 @@ def say_json(value: Any) -> None:
 def complain(error: Exception, file: str | None = None) -> None:
     """Print one line on stderr: what is wrong, with which file. `file` is put first unless the message does so."""
     text = " ".join(str(error).splitlines())
-    text = re.sub(r"(?<![\w-])(max_bytes|bpp)(?= \(=)", lambda match: _OPTIONS[match[0]], text)
+    text = re.sub(rf"(?<![\w-])({'|'.join(_OPTIONS)})(?= \(=)", lambda match: _OPTIONS[match[0]], text)
     if file is not None and not text.startswith(f"{file}:"):
         text = f"{file}: {text}"
     print(f"semapix: {text}", file=sys.stderr)

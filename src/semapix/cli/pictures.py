@@ -129,18 +129,20 @@ def encode(
 
     writes coded/beach.spix for holiday/beach.jpg, and so on.
     """
-    rates = {"--quality": quality, "--bytes": max_bytes, "--bpp": bpp}
-    given = [f"{name} (={value})" for name, value in rates.items() if value is not None]
-    if len(given) > 1:
-        raise ArgumentError(f"{' and '.join(given)} exclude each other; give one of them")
     regions = [_region(box) for box in roi or ()]
     outputs = plan_outputs(files, out, ".spix")
 
     import semapix
+    from semapix._encode import check_rate
     from semapix._stream import choose_model
-    from semapix.codecs import CODECS
+    from semapix.codecs import CODECS, Steering
     from semapix.files import check_output
+    from semapix.imaging import load
 
+    # What is wrong for all pictures is said once.
+    check_rate(quality, max_bytes, bpp)
+    importance = None if qmap is None else load(qmap).pixels
+    Steering(strategy, importance)
     bundle = choose_model(codec, model)
     variants = CODECS[bundle.codec].variants
 
@@ -156,7 +158,7 @@ def encode(
             variant=variant,
             labels=label or None,
             strategy=strategy,
-            quality_map=qmap,
+            quality_map=importance,
             regions=regions,
         )
         stream.save(output, force=force)

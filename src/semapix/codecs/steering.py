@@ -56,6 +56,8 @@ class Steering:
         if values.shape != (height, width):
             shape = "x".join(map(str, values.shape[::-1]))
             raise ArgumentError(f"the quality map is {shape}, the picture {width}x{height}: they must be of one size")
+        if values.dtype.kind not in "buif":
+            raise ArgumentError(f"the quality map has values of type {values.dtype}; uint8, or floats from 0 to 1")
         scaled = values.astype(np.float32) / (255 if values.dtype == np.uint8 else 1)
         if not (np.isfinite(scaled).all() and scaled.min() >= 0 and scaled.max() <= 1):
             raise ArgumentError(
@@ -72,7 +74,8 @@ class Steering:
             x, y, wide, tall = region
             if min(wide, tall) < 1 or min(x, y) < 0 or x + wide > width or y + tall > height:
                 raise ArgumentError(
-                    f"region {x},{y},{wide},{tall} (x, y, width, height) must lie within the picture, {width}x{height}"
+                    f"region {x},{y},{wide},{tall} (x, y, width, height) must be of 1x1 pixels or more, and lie within "
+                    f"the picture, {width}x{height}"
                 )
             raised[y // BLOCK : -(-(y + tall) // BLOCK), x // BLOCK : -(-(x + wide) // BLOCK)] = True
         return np.where(raised, 1.0, values * _OUTSIDE).astype(np.float32)
