@@ -35,8 +35,8 @@ def encode(
             "-q",
             min=1,
             max=9,
-            help="Bits for people. Of photos scalable takes some 0.1 bits per pixel at 1, 0.5 at 5 (the default), 1.4 at "
-            "9; adaptive 0.1, 0.3 and 0.8; deepsic more; dicm, for machines alone, a tenth and less.",
+            help="Bits for people. Of photos scalable takes some 0.1 bits per pixel at 1, 0.5 at 5 (the default), 1.4 "
+            "at 9; adaptive 0.1, 0.3 and 0.8; deepsic more; dicm, for machines alone, a tenth and less.",
             show_default=False,
         ),
     ] = None,
