@@ -66,3 +66,18 @@ def test_rounded_weights_come_back_from_their_exponentials(shape, largest):
     found = module.gain.detach().clone()
     round_weights(module)
     assert torch.equal(module.gain, found)
+
+
+@pytest.mark.parametrize(("bits", "values"), [(8, 255), (7, 129), (2, 5)])
+def test_fewer_bits_leave_fewer_values_and_rounding_them_again_changes_nothing(bits, values):
+    torch.manual_seed(0)
+    layer = torch.nn.Conv2d(64, 64, 9)
+    plain = layer.weight.detach().clone()
+    round_weights(layer, bits)
+    rounded = layer.weight.detach().clone()
+    scale = quantised(rounded.numpy()).scale
+    assert len(np.unique(quantised(rounded.numpy()).values)) == values
+    assert (rounded - plain).abs().max() <= (2 ** (8 - bits) + 1) / 2 * scale.max()
+    round_weights(layer, bits)
+    round_weights(layer)
+    assert torch.equal(layer.weight, rounded)

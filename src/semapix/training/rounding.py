@@ -1,7 +1,7 @@
 """Weights as a bundle stores them: the rounded ones are the model, on every executor.
 
-Large weights take eight bits, with one scale for each slice of the first axis; small ones take half precision, and a
-few numbers stay as they are. Rounding the rounded changes nothing.
+Large weights take eight bits, or fewer of the eight, with one scale for each slice of the first axis; small ones take
+half precision, and a few numbers stay as they are. Rounding the rounded changes nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from semapix.training.entropy import LatentCoder
 
 __all__ = [
+    "BITS",
     "EIGHT_BITS",
     "HALF",
     "LARGE",
@@ -37,6 +38,9 @@ LARGE = 1024
 SMALL = 64
 """Weights of fewer elements stay as they are."""
 
+BITS = 8
+"""How many bits large weights have room for."""
+
 _STEPS = 127
 
 
@@ -54,14 +58,16 @@ class Quantised:
         return weight
 
 
-def _eight_bits(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Whole numbers and scales of a weight of two dimensions or more, float32 both."""
+def _eight_bits(weight: Tensor, bits: int = BITS) -> tuple[Tensor, Tensor]:
+    """Whole numbers that use `bits` of eight bits, and scales, of a weight of two dimensions or more, float32 both."""
     largest = weight.abs().amax(dim=tuple(range(1, weight.ndim)), keepdim=True)
     # Twelve bits of mantissa: then the largest value, 127 times the scale, is exact, and gives the same scale again.
     mantissa, exponent = torch.frexp(largest / _STEPS)
     scale = torch.ldexp(torch.ceil(mantissa * 2.0**12) / 2.0**12, exponent)
     scale = torch.where(scale == 0, 1.0, scale)
-    return torch.round(weight / scale), scale
+    step = 2.0 ** (BITS - bits)
+    # From the eight bits: the largest value, a little below 127 times the scale, stays the largest.
+    return (torch.round(torch.round(weight / scale) / step) * step).clamp(-_STEPS, _STEPS), scale
 
 
 def quantised(weight: NDArray[np.float32]) -> Quantised:
@@ -70,12 +76,12 @@ def quantised(weight: NDArray[np.float32]) -> Quantised:
     return Quantised(values.numpy().astype(np.int8), scale.numpy())
 
 
-def _rounded(weight: Tensor) -> Tensor:
+def _rounded(weight: Tensor, bits: int = BITS) -> Tensor:
     if weight.numel() < SMALL:
         return weight
     if weight.numel() < LARGE or weight.ndim < 2:
         return weight.half().float()
-    values, scale = _eight_bits(weight)
+    values, scale = _eight_bits(weight, bits)
     return values * scale
 
 
@@ -105,10 +111,10 @@ def rounded_through(part: nn.Module) -> dict[str, Tensor]:
     return {name: p + (_rounded(p.detach()) - p.detach()) for name, p in _floats(part).items()}
 
 
-def round_weights(part: nn.Module) -> None:
-    """Round the float weights of a network in place.
+def round_weights(part: nn.Module, bits: int = BITS) -> None:
+    """Round the float weights of a network in place; `bits`: of large ones, at most eight; fewer pack better.
 
     The twins of integer networks keep theirs; the bundle stores their integers.
     """
     for parameter in _floats(part).values():
-        parameter.data = _rounded(parameter.detach().float())
+        parameter.data = _rounded(parameter.detach().float(), bits)

@@ -70,13 +70,17 @@ def new_scalable(recipe: ScalableRecipe, labels: dict[str, list[Any]]) -> Traine
 def load_transform(folder: Path) -> SemanticTransform:
     """The transform of stage `lfrnet`, batch norm folded into the convolutions, weights rounded."""
     checkpoint = read_checkpoint(folder, "lfrnet")
-    transform = new_scalable(
-        build_recipe(ScalableRecipe, checkpoint["recipe"], "the checkpoint's recipe"), checkpoint["labels"]
-    ).transform
+    recipe = build_recipe(ScalableRecipe, checkpoint["recipe"], "the checkpoint's recipe")
+    transform = new_scalable(recipe, checkpoint["labels"]).transform
     load_weights(transform, weights_of(checkpoint["state_dict"], "transform"), folder / "lfrnet.ckpt")
     fold_batch_norm(transform)
-    round_weights(transform)
+    _round_transform(transform, recipe.model)
     return transform
+
+
+def _round_transform(transform: SemanticTransform, model: ScalableModel) -> None:
+    round_weights(transform.lifting, model.lifting_bits)
+    round_weights(transform)
 
 
 def _with_outer(recipe: ScalableRecipe, other: ScalableRecipe) -> ScalableRecipe:
@@ -102,6 +106,7 @@ def load_scalable(folder: Path) -> TrainedScalable:
         (trained.outer, outer, "unit", "outer"),
     ):
         load_weights(part, weights_of(state["state_dict"], name), folder / f"{stage}.ckpt")
+    _round_transform(trained.transform, recipe.model)
     for part in (trained.transform, trained.compression, trained.outer):
         part.requires_grad_(False)
         round_weights(part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from semapix.errors import ArgumentError
+from semapix.training.rounding import BITS
 from semapix.training.sections import RecipeData
 
 __all__ = ["LcnetStage", "LfrnetStage", "OuterStage", "ScalableModel", "ScalableRecipe", "TeacherStage"]
@@ -70,9 +71,13 @@ class ScalableModel:
     """Outer scales of fewer pixels have one sub-layer: each one costs some seven bytes."""
     lifting_blocks: list[int] = field(default_factory=list)
     """Residual blocks behind those layers, finest level first; models of earlier versions have none."""
+    lifting_bits: int = BITS
+    """How many bits large weights of the transform have in a bundle, 2 to 8."""
 
     def __post_init__(self) -> None:
-        """Raises ArgumentError for sizes of the outer unit that do not fit each other."""
+        """Raises ArgumentError for sizes of the outer unit that do not fit each other, and bits out of range."""
+        if not 2 <= self.lifting_bits <= BITS:
+            raise ArgumentError(f"lifting_bits (={self.lifting_bits}) must lie between 2 and {BITS}")
         for name in ("outer_widths", "outer_inner", "outer_analysis_blocks", "outer_synthesis_blocks"):
             if len(sizes := getattr(self, name)) != _OUTER_RESOLUTIONS:
                 raise ArgumentError(f"{name} (={sizes}) must have three numbers, for 1/4, 1/8 and 1/16")
