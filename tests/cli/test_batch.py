@@ -56,13 +56,15 @@ def test_every_file_is_tried_and_the_status_says_how_many_failed(capsys, bad, st
     assert capsys.readouterr().err == "".join(f"semapix: {file}: is broken\n" for file in bad)
 
 
-def test_a_failure_is_one_line_that_names_the_file_once(capsys):
+def test_a_failure_is_one_line_that_names_the_file_once_and_options_as_they_are_given(capsys):
     complain(ArgumentError("a.png: is\nbroken"), "a.png")
     complain(ArgumentError("quality (=0) is low"), "a.png")
+    complain(ArgumentError("strategy (='x') and a strategy of another-quality (=1)"))
     complain(ArgumentError("no model"))
     assert capsys.readouterr().err.splitlines() == [
         "semapix: a.png: is broken",
-        "semapix: a.png: quality (=0) is low",
+        "semapix: a.png: --quality (=0) is low",
+        "semapix: --strategy (='x') and a strategy of another-quality (=1)",
         "semapix: no model",
     ]
 

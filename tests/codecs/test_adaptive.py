@@ -1,5 +1,6 @@
 """What the adaptive codec alone does: labels, steering, two decoders, rates, tiles."""
 
+import re
 from importlib import resources
 
 import numpy as np
@@ -285,17 +286,19 @@ def test_a_rate_below_that_of_the_whole_size_is_met_at_half_of_it(bundle):
         semapix.encode(pixels, model=bundle, max_bytes=budget, variant="full")
 
 
-def test_a_rate_between_the_sizes_gets_the_largest_file_of_half():
+def test_between_the_sizes_bytes_get_the_largest_file_of_half_and_a_rate_is_an_error():
     """With the model that ships, of a flat page: its best half takes less than its least full file."""
     pixels = np.full((256, 256, 3), 128, np.uint8)
     full = semapix.encode(pixels, "adaptive", quality=1, strategy="uniform", variant="full").bytes_total
     half = semapix.encode(pixels, "adaptive", quality=9, strategy="uniform", variant="half").bytes_total
     assert half < full - 2
     budget = (half + full) // 2
-    by_bytes = semapix.encode(pixels, "adaptive", max_bytes=budget, strategy="uniform")
-    by_rate = semapix.encode(pixels, "adaptive", bpp=(budget + 0.5) * 8 / 256**2, strategy="uniform")
-    assert by_rate.to_bytes() == by_bytes.to_bytes()
-    assert half <= by_rate.bytes_total <= budget
+    found = semapix.encode(pixels, "adaptive", max_bytes=budget, strategy="uniform").bytes_total
+    assert half <= found <= budget
+    ends = rf"must be {found * 8 / 256**2 - 0.00005:.4f} or less, or (\S+) or more: this picture takes none between"
+    with pytest.raises(ArgumentError, match=ends) as error:
+        semapix.encode(pixels, "adaptive", bpp=(budget + 0.5) * 8 / 256**2, strategy="uniform")
+    assert float(re.search(ends, str(error.value))[1]) * 256**2 / 8 == pytest.approx(full, rel=0.03)
 
 
 def test_the_least_is_that_of_the_smaller_size():

@@ -70,5 +70,5 @@ def test_a_map_out_of_range_is_refused(values, said):
 def test_a_region_outside_of_the_picture_is_refused(box):
     steering = Steering(regions=(Region(0, 0, 64, 48), Region(*box)))
     said = ",".join(map(str, box))
-    with pytest.raises(ArgumentError, match=rf"region {said} \(x, y, width, height\) must lie within .*, 64x48"):
+    with pytest.raises(ArgumentError, match=rf"region {said} \(x, y, width, height\) must be of 1x1 .*, 64x48"):
         steering.with_regions(np.ones((3, 4), np.float32), 64, 48)
