@@ -71,9 +71,10 @@ def encode(
     a rate below what `full` can take. `labels`: for `pre` and `adaptive`, labels of your own in place of the model's, 1
     to 5 names of its classes or groups.
 
-    Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range, for
-    more than one of quality, `max_bytes` and `bpp`, when the first cut point of the file lies behind `max_bytes`, for a
-    map of another size, a region outside of the picture, and steering of a codec that spreads bits evenly.
+    Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range
+    (with the rates that the picture takes; between the two sizes of `adaptive` a drawing may take none), for more than
+    one of quality, `max_bytes` and `bpp`, when the first cut point of the file lies behind `max_bytes`, for a map of
+    another size, a region outside of the picture, and steering of a codec that spreads bits evenly.
     """
     bundle = choose_model(codec, model)
     check_rate(quality, max_bytes, bpp)

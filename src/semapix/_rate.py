@@ -191,9 +191,10 @@ def _next_to(aim: float, points: Sequence[tuple[float, float]]) -> tuple[tuple[f
 
 
 def _beyond(made: Sequence[tuple[float, float]], aim: float, mean: float) -> float:
-    """A mean to try next: `mean`, unless it lies among passes that all fit, or all do not, which have been tried.
+    """The mean to try next: `mean`; 1 if all passes fit and it is above none, 0 if none fits and it is below none.
 
-    Bytes of a plain picture may stand still or fall where quality rises, and a line through two of them leads away.
+    `made`: of each pass its mean and the logarithm of its bytes; `aim`: that of the budget's. Bytes of a plain picture
+    may stand still or fall where quality rises, and a line through two of them leads away.
     """
     tried = [one for one, _ in made]
     if all(size <= aim for _, size in made) and mean <= max(tried):

@@ -106,6 +106,13 @@ def test_sections_may_be_left_out_where_a_recipe_may_lack_them_alone():
         recipe_from_dict(values | {"outer": None}, "x")
 
 
+@pytest.mark.parametrize("bits", [1, 9])
+def test_bits_of_the_transform_lie_within_what_a_bundle_holds(bits):
+    model = load_recipe("scalable-tiny").model
+    with pytest.raises(ArgumentError, match=rf"lifting_bits \(={bits}\) must lie between 2 and 8"):
+        dataclasses.replace(model, lifting_bits=bits)
+
+
 def test_sizes_of_the_outer_unit_fit_each_other():
     model = load_recipe("scalable-tiny").model
     names = ("outer_widths", "outer_inner", "outer_analysis_blocks", "outer_synthesis_blocks")

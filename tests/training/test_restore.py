@@ -8,13 +8,14 @@ import pytest
 import torch
 
 import semapix
-from semapix.bundle import Bundle, leave_out
+from semapix.bundle import Bundle, find, leave_out
 from semapix.codecs import open_codec
 from semapix.errors import ArgumentError
 from semapix.training.batch_norm import refresh_batch_norm
-from semapix.training.checkpoint import read_checkpoint
+from semapix.training.checkpoint import read_checkpoint, weights_of
 from semapix.training.export import export
 from semapix.training.recipe import load_recipe
+from semapix.training.rounding import LARGE, quantised
 from semapix.training.run import train
 from semapix.training.scalable.export import export_scalable
 from semapix.training.scalable.model import load_scalable, new_scalable
@@ -31,6 +32,19 @@ def test_export_of_a_restored_bundle_is_the_bundle(tiny_bundle, tmp_path):
     restore_run(Bundle(tiny_bundle), tmp_path / "run")
     export_scalable(load_scalable(tmp_path / "run"), tmp_path / "tiny.spxm")
     assert (tmp_path / "tiny.spxm").read_bytes() == tiny_bundle.read_bytes()
+
+
+@pytest.mark.parametrize(("name", "bits"), [("scalable-grocery", 7), ("scalable", 8)])
+def test_the_transform_has_the_bits_of_its_recipe_and_keeps_them(name, bits, tmp_path):
+    """With the models that ship; weights of a tiny one are too small for so few bits."""
+    restore_run(find(name), tmp_path)
+    kept = weights_of(read_checkpoint(tmp_path, "lcnet")["state_dict"], "transform.lifting")
+    weights = dict(load_scalable(tmp_path).transform.lifting.named_parameters())
+    assert all(torch.equal(weight, kept[part]) for part, weight in weights.items())
+    large = [quantised(w.numpy()).values for w in weights.values() if w.ndim > 1 and w.numel() >= LARGE]
+    assert len(large) > 20
+    odd = sum(int(((values % 2 != 0) & (abs(values) != 127)).sum()) for values in large)
+    assert (odd == 0) == (bits == 7)
 
 
 def test_the_same_outer_unit_gives_the_same_members_whatever_the_core(tiny_run, training_data, tmp_path):

@@ -74,13 +74,9 @@ def load_transform(folder: Path) -> SemanticTransform:
     transform = new_scalable(recipe, checkpoint["labels"]).transform
     load_weights(transform, weights_of(checkpoint["state_dict"], "transform"), folder / "lfrnet.ckpt")
     fold_batch_norm(transform)
-    _round_transform(transform, recipe.model)
+    round_weights(transform.lifting, recipe.model.lifting_bits)
+    round_weights(transform)  # the heads; what is rounded stays
     return transform
-
-
-def _round_transform(transform: SemanticTransform, model: ScalableModel) -> None:
-    round_weights(transform.lifting, model.lifting_bits)
-    round_weights(transform)
 
 
 def _with_outer(recipe: ScalableRecipe, other: ScalableRecipe) -> ScalableRecipe:
@@ -106,7 +102,7 @@ def load_scalable(folder: Path) -> TrainedScalable:
         (trained.outer, outer, "unit", "outer"),
     ):
         load_weights(part, weights_of(state["state_dict"], name), folder / f"{stage}.ckpt")
-    _round_transform(trained.transform, recipe.model)
+    round_weights(trained.transform.lifting, recipe.model.lifting_bits)
     for part in (trained.transform, trained.compression, trained.outer):
         part.requires_grad_(False)
         round_weights(part)
