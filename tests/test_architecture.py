@@ -21,13 +21,13 @@ FLOORS = [  # from below; rooms of one floor do not import each other
     ["graphs"],
     ["tasks"],
     ["codecs"],
-    ["public"],  # semapix/__init__.py, _budget.py, _encode.py, _rate.py, _stream.py and _teach.py
+    ["public"],  # semapix/__init__.py and the files of PUBLIC beside it
     ["cli"],
     ["training"],
     ["evaluation"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PUBLIC = {"__init__", "_budget", "_encode", "_rate", "_stream", "_teach"}
+PUBLIC = {"__init__", "_budget", "_encode", "_rate", "_stream", "_teach", "_within", "_write"}
 RUNTIME = {room for room in FLOOR if room not in ("training", "evaluation")}
 
 NEVER = {("codecs", "stream"), ("training", "cli"), ("evaluation", "cli")}  # importer, imported

@@ -48,6 +48,16 @@ class Stream:
         return self._reader.header
 
     @property
+    def quality(self) -> float:
+        """The quality that the picture was coded at, 1 to 9, as far as the file is there to tell.
+
+        A file within a number of bytes may have one between two whole ones; its front header states the lower one.
+        Raises UnknownModel when the model is not installed; CorruptLayer.
+        """
+        codec, first = self._open_codec(), len(self.header.machine_lengths) + 1
+        return codec.quality(self._fetch(min(first, self._reader.begun_layers), partial=True), self._info)
+
+    @property
     def layers(self) -> list[LayerInfo]:
         """All layers that the file declares, in order; those that are cut off have `present` False."""
         return self._reader.layers
@@ -225,7 +235,7 @@ class Stream:
                     f"{name}: has {len(header.machine_lengths)} machine layers, codec {codec.name} has "
                     f"{codec.machine_layers}"
                 )
-            if header.variant >= max(1, len(codec.variants)):
+            if not codec.may_state(header.variant):
                 raise CorruptLayer(f"{name}: says variant {header.variant}, which codec {codec.name} does not have")
             if not 1 <= header.quality <= QUALITIES:
                 raise CorruptLayer(f"{name}: says quality {header.quality}, which must lie between 1 and {QUALITIES}")

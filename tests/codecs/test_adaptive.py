@@ -71,14 +71,14 @@ def test_labels_of_ones_own_run_no_classifier(bundle):
     without = semapix.encode(pixels, model=bundle)
     assert stream.layers[1].checksums == without.layers[1].checksums
     counted = CountedGraphs(bundle)
-    Adaptive(bundle, counted).steer(pixels, Steering("uniform"), ["odd"])(0.5).code(0.0)
+    Adaptive(bundle, counted).prepare(pixels, Steering("uniform"), ["odd"])(0.5).code(0.0)
     assert set(counted.names) == {"encoder", "hyper"}
 
 
 def test_thrift_runs_no_network_and_takes_fewer_bytes(bundle):
     pixels, counted = mixed(), CountedGraphs(bundle)
     codec = Adaptive(bundle, counted)
-    quality, code = codec.steer(pixels, Steering())(0.5)
+    quality, code = codec.prepare(pixels, Steering())(0.5)
     ran = len(counted.names)
     files = {thrift: code(thrift) for thrift in (-4.0, 0.0, 1.0, 2.0, 4.0)}
     assert len(counted.names) == ran

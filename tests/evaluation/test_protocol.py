@@ -66,7 +66,7 @@ def test_every_protocol_that_ships_has_its_dataclass():
 @pytest.mark.parametrize("name", KINDS)
 def test_codecs_and_settings_of_protocols_exist(name):
     protocol = load_protocol(KINDS[name], name)
-    without = ("channels", "complexity", "labels", "layering", "machine-share", "maps", "rates", "teach", "transforms")
+    without = ("channels", "complexity", "labels", "layering", "machine-share", "maps", "teach", "transforms")
     assert hasattr(protocol, "codecs") == (name not in without)
     codecs, missing = choose(getattr(protocol, "codecs", []), getattr(protocol, "settings", {}))
     assert missing == []

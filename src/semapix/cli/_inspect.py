@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from semapix.bundle import by_fingerprint
-from semapix.codecs import CODECS
+from semapix.codecs import CODECS, Codec, Layers, PictureInfo
 from semapix.errors import ChecksumMismatch, UnknownModel
 from semapix.stream import FrontHeader, LayerInfo, Reader, metadata_name
 
@@ -22,6 +22,7 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
     Raises StreamError when the index of the layers cannot be read.
     """
     header = reader.header
+    codec = next((codec for codec in CODECS.values() if codec.number == header.codec), None)
     pixels = header.width * header.height
     damage: list[ChecksumMismatch] = []
     layers = []
@@ -47,9 +48,9 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
         "file": reader.name,
         "width": header.width,
         "height": header.height,
-        "codec": next((name for name, codec in CODECS.items() if codec.number == header.codec), str(header.codec)),
-        "variant": _variant(header),
-        "quality": header.quality,
+        "codec": str(header.codec) if codec is None else codec.name,
+        "variant": None if codec is None else _variant(codec, header),
+        "quality": header.quality if codec is None else _quality(codec, reader),
         "fingerprint": header.fingerprint.hex(),
         "model": _model_name(header.fingerprint),
         "layers": layers,
@@ -61,10 +62,18 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
     return report, damage
 
 
-def _variant(header: FrontHeader) -> str | None:
+def _variant(codec: type[Codec], header: FrontHeader) -> str | None:
     """The name of a file's variant; None for codecs that have none."""
-    variants = next((codec.variants for codec in CODECS.values() if codec.number == header.codec), ())
-    return variants[header.variant] if header.variant < len(variants) else None
+    return codec.variants[header.variant] if header.variant < len(codec.variants) else None
+
+
+def _quality(codec: type[Codec], reader: Reader) -> float:
+    """The quality, with what lies between two whole ones where the file is there and intact to tell."""
+    header, machine = reader.header, len(reader.header.machine_lengths)
+    signal = []
+    if reader.begun_layers > machine and reader.damage(0)[0] is None:
+        signal = [reader.signal_layer(0, True)]
+    return codec.quality(Layers([], signal), PictureInfo(header.width, header.height, header.quality, header.variant))
 
 
 def _sizes(start: int, end: int, pixels: int) -> dict[str, Any]:

@@ -379,19 +379,20 @@ def judge(
 def rates(
     dataset: DatasetPath,
     out: Out,
+    codecs: Codecs = None,
     model: Model = None,
     protocol: Protocol = None,
     processes: Processes = 1,
     limit: Limit = None,
 ) -> None:
-    """How well files of codec adaptive meet the rate that was asked for: errors, passes, seconds for each target.
+    """How well files meet the rate that was asked for: errors, passes, seconds for each codec and target.
 
     Example: semapix bench rates --dataset DATA/kodak -o results/rates-kodak
     """
     with _evaluation_packages():
         from semapix.evaluation.experiments.rates import RatesProtocol, measure_rates
         from semapix.evaluation.protocol import load_protocol
-    chosen = load_protocol(RatesProtocol, "rates", protocol)
+    chosen = load_protocol(RatesProtocol, "rates", protocol, codecs=_split(codecs))
     _end(measure_rates(dataset, chosen, _run(out, processes, limit, model, _data(dataset))), out)
 
 

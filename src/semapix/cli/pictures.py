@@ -29,14 +29,15 @@ def encode(
         str, typer.Option("--out", "-o", metavar="OUT", help="A .spix file; for several pictures a directory.")
     ],
     quality: Annotated[
-        int | None,
+        float | None,
         typer.Option(
             "--quality",
             "-q",
             min=1,
             max=9,
             help="Bits for people. Of photos scalable takes some 0.1 bits per pixel at 1, 0.5 at 5 (the default), 1.4 "
-            "at 9; adaptive 0.1, 0.3 and 0.8; deepsic more; dicm, for machines alone, a tenth and less.",
+            "at 9; adaptive 0.1, 0.3 and 0.8: both have all qualities between. deepsic takes more; dicm, for machines "
+            "alone, a tenth and less.",
             show_default=False,
         ),
     ] = None,
@@ -46,8 +47,8 @@ def encode(
             "--bytes",
             min=1,
             metavar="N",
-            help="In place of --quality: the best file of at most N bytes. Takes about four times as long. Codec "
-            "adaptive fills N, others end at a cut point.",
+            help="In place of --quality: the best file of at most N bytes. Takes up to four times as long. Codecs "
+            "scalable and adaptive fill N; below quality 1 scalable ends at a cut point, as others always do.",
             show_default=False,
         ),
     ] = None,
@@ -56,8 +57,8 @@ def encode(
         typer.Option(
             "--bpp",
             metavar="B",
-            help="The same as a rate: at most B bits for each pixel. Codec adaptive fills it; a picture that cannot "
-            "is an error, with the rates that it takes.",
+            help="The same as a rate: at most B bits for each pixel. Of codecs that fill it, a picture that takes no "
+            "such rate is an error, with those that it takes.",
             show_default=False,
         ),
     ] = None,
@@ -139,6 +140,8 @@ def encode(
     from semapix.files import check_output
     from semapix.imaging import load
 
+    if quality is not None and quality.is_integer():
+        quality = int(quality)  # as it was given, for errors
     # What is wrong for all pictures is said once.
     check_rate(quality, max_bytes, bpp)
     importance = None if qmap is None else load(qmap).pixels
@@ -163,8 +166,8 @@ def encode(
         )
         stream.save(output, force=force)
         width, height, size = stream.header.width, stream.header.height, stream.bytes_total
-        found = f", quality {stream.header.quality}" if max_bytes or bpp else ""
-        if found and stream.header.variant:
+        found = f", quality {stream.quality:.3g}" if max_bytes or bpp else ""
+        if found and variants and stream.header.variant:
             found = f", variant {variants[stream.header.variant]}{found}"
         if not stream.complete:
             found += f" up to {stream.cut_points[-1].name}"

@@ -172,7 +172,7 @@ def info(file: File, as_json: AsJson = False) -> None:
 
 
 def _show(report: dict[str, Any]) -> None:
-    quality = report["quality"] or "none"
+    quality = f"{report['quality']:.3g}" if report["quality"] else "none"
     model = report["model"] or "not installed"
     variant = f" ({report['variant']})" if report["variant"] else ""
     say(f"{report['file']}  {report['width']}x{report['height']}, codec {report['codec']}{variant}, quality {quality}")

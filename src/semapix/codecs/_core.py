@@ -35,7 +35,7 @@ class _Bands:
 class _Walk:
     """One pass through the layers in order: codes each layer's features, or decodes them, or leaves them zero."""
 
-    def __init__(self, codec: CoreCodec, level: int, data: Sequence[bytes] | None) -> None:
+    def __init__(self, codec: CoreCodec, level: float, data: Sequence[bytes] | None) -> None:
         self._codec, self._level, self._data = codec, level, data
         self._before: Decoded | None = None
         self.written: list[bytes] = []
@@ -73,8 +73,8 @@ class CoreCodec:
         self._graphs = graphs
         self.units = [Unit(bundle, graphs, tables, f"s{layer + 1}") for layer in range(self.levels + MACHINE_LAYERS)]
 
-    def encode(self, core: NDArray[np.uint8], level: int) -> list[bytes]:
-        """The bytes of the layers at quality level `level`, 0 being the lowest."""
+    def encode(self, core: NDArray[np.uint8], level: float) -> list[bytes]:
+        """The bytes of the layers at quality level `level`, 0 being the lowest; it may lie between two."""
         bands = self._transform(core)
         walk = _Walk(self, level, None)
         self._signal(walk, self._machine(walk, bands), bands)
@@ -94,7 +94,7 @@ class CoreCodec:
         """The deepest main band (1, 3*2^K, S, S) that s1, or s1 and s2, decode to."""
         return self._machine(_Walk(self, 0, layers), None)
 
-    def features(self, layers: Sequence[bytes], level: int, layer: int) -> Array:
+    def features(self, layers: Sequence[bytes], level: float, layer: int) -> Array:
         """The decoded features of one layer (0 is s1), with its prediction: (1, C, h, w)."""
         walk = _Walk(self, level, layers)
         main = self._machine(walk, None)
@@ -104,7 +104,7 @@ class CoreCodec:
         self._signal(walk, main, None, kept)
         return kept[layer - MACHINE_LAYERS]
 
-    def decode(self, layers: Sequence[bytes], level: int) -> NDArray[np.uint8]:
+    def decode(self, layers: Sequence[bytes], level: float) -> NDArray[np.uint8]:
         """The core, uint8 (side, side, 3), from the leading layers."""
         walk = _Walk(self, level, layers)
         image = self._signal(walk, self._machine(walk, None), None)

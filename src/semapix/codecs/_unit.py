@@ -17,6 +17,8 @@ __all__ = ["Unit", "load_tables"]
 
 Array = NDArray[np.float32]
 
+_GAINS = ("gain", "inverse_gain")
+
 
 def load_tables(bundle: Bundle) -> TableBank:
     """The probability tables of a bundle."""
@@ -39,10 +41,17 @@ class Unit:
     def _model(self) -> LatentModel:
         return LatentModel.from_arrays(self.arrays)
 
-    def row(self, name: str, level: int) -> Array:
-        """Row `level` of an array (levels, C), as a graph takes it: (1, C, 1, 1)."""
-        row: Array = self.arrays[name][level].astype(np.float32)[None, :, None, None]
-        return row
+    def row(self, name: str, level: float) -> Array:
+        """Row `level` of an array (levels, C), as a graph takes it: (1, C, 1, 1).
+
+        Between two rows it is their weighted mean, and the geometric one for gains, which grow by factors.
+        """
+        rows, lower = self.arrays[name], int(level)
+        row = rows[lower].astype(np.float64)
+        if part := level - lower:
+            upper = rows[lower + 1].astype(np.float64)
+            row = row ** (1 - part) * upper**part if name in _GAINS else row * (1 - part) + upper * part
+        return row.astype(np.float32)[None, :, None, None]
 
     def graph(self, part: str, *inputs: Array) -> list[Array]:
         """Run the unit's graph `part`."""
@@ -52,21 +61,21 @@ class Unit:
         self,
         latent: Array,
         hyper_latent: Array,
-        level: int,
+        level: float,
         carried: State | None = None,
         sublayers: int = 1,
         error_weight: float | None = None,
     ) -> tuple[list[bytes], Decoded]:
         """Bytes of a layer's sub-layers, and what is decoded from them; both latents have a batch axis."""
         coders = [RangeEncoder(self._tables) for _ in range(sublayers)]
-        decoded = self._model.encode(coders, latent[0], hyper_latent[0], level, carried, error_weight)
+        decoded = self._model.encode(coders, latent[0], hyper_latent[0], _nearest(level), carried, error_weight)
         return [coder.finish() for coder in coders], decoded
 
     def decode(
         self,
         data: Sequence[bytes],
         shape: tuple[int, int, int],
-        level: int,
+        level: float,
         carried: State | None = None,
         sublayers: int = 1,
     ) -> Decoded:
@@ -75,4 +84,9 @@ class Unit:
         `data`: its leading sub-layers, at least one, of `sublayers`.
         """
         coders = [RangeDecoder(part, self._tables) for part in data]
-        return self._model.decode(coders, sublayers, shape, level, carried)
+        return self._model.decode(coders, sublayers, shape, _nearest(level), carried)
+
+
+def _nearest(level: float) -> int:
+    """The level whose tables serve: the nearest one, of two that are as near the upper one."""
+    return int(level + 0.5)

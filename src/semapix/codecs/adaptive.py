@@ -52,6 +52,8 @@ class Adaptive(Codec):
     machine_layers = 1
     holds_features = False
     strategies = STRATEGIES
+    continuous = True
+    cuts_below = False
     decoders = ("faithful", "vivid")
     variants = ("full", "half")
 
@@ -84,12 +86,12 @@ class Adaptive(Codec):
     def encode(
         self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
     ) -> Layers:
-        return self.steer(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1), variant).code(0.0)
+        return self.prepare(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1), variant).code(0.0)
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
         return Layers([self._labels.pack(self._class_logits(pixels))], [], self.variant(variant))
 
-    def steer(
+    def prepare(
         self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None
     ) -> Callable[[float | None, str | None], Analysed]:
         if labels is None:

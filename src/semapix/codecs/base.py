@@ -52,7 +52,7 @@ class Analysed(NamedTuple):
     """A picture as the networks of an encoder see it, ready to be coded, as often as it takes."""
 
     quality: int
-    """1 to 9, for the front header."""
+    """1 to 9, for the front header: whole, as what lies between two is for the layers to say."""
     code: Callable[[float], Layers]
     """The layers at a thrift: 0 weighs bits against errors as the codec does by itself, and each 1 more halves the
     worth of an error. More thrift is fewer bytes, in steps of few; 1 saves some 1 to 5 %."""
@@ -79,10 +79,13 @@ class Codec(ABC):
     """Whether its codestreams hold a picture; otherwise `image` raises NoPixels, and there are no signal layers."""
 
     variants: ClassVar[tuple[str, ...]] = ()
-    """Names of its variants, the default first; none where there is only one way to code.
+    """Names of the variants that a caller may choose, the default first; none where there is nothing to choose.
 
-    Of a codec that can be steered, each next one reaches lower rates than the one before, as a rule.
+    Of a continuous codec, each next one reaches lower rates than the one before, as a rule.
     """
+
+    unnamed_variants: ClassVar[int] = 0
+    """How many more its files may state: those that the encoder chooses by itself. A codec has them or names."""
 
     head_variant: ClassVar[str | None] = None
     """The variant whose machine layers have the features that heads read; None where variants differ in none."""
@@ -92,6 +95,13 @@ class Codec(ABC):
 
     strategies: ClassVar[tuple[str, ...]] = ()
     """Names of its ways to spread bits over a picture, the default first; none where it cannot be steered."""
+
+    continuous: ClassVar[bool] = False
+    """Whether it has all qualities between the whole ones, so that any rate can be filled (see `prepare`)."""
+
+    cuts_below: ClassVar[bool] = True
+    """Whether leading layers of a file are a good picture for what they take: then files of fewer bytes than even the
+    lowest quality takes are cut short."""
 
     decoders: ClassVar[tuple[str, ...]] = ()
     """Names of its decoders, any of which decodes any file, the default first; none where there is only one."""
@@ -104,22 +114,29 @@ class Codec(ABC):
             raise ArgumentError(f"decoder (={name!r}) must be one of: {', '.join(self.decoders)}")
         return name or (self.decoders or ("",))[0]
 
-    def steer(
+    def prepare(
         self, pixels: NDArray[np.uint8], steering: Steering, labels: Sequence[str] | None = None
     ) -> Callable[[float | None, str | None], Analysed]:
-        """Prepare a picture, uint8 (H, W, 3), to be coded with bits where they matter.
+        """Prepare a picture, uint8 (H, W, 3), to be coded at any quality, with bits where they matter.
 
-        Returns a function of the mean quality, 0 to 1, and the variant that runs the networks; more quality never means
-        fewer bytes by much. For None as the mean the importance itself is the quality. Raises ArgumentError where the
-        codec has `strategies` none.
+        Of continuous codecs alone. Returns a function of the mean quality, 0 for quality 1 to 1 for the best one, and
+        the variant that runs the networks; more quality never means fewer bytes by much. For None as the mean the
+        importance itself is the quality. Where there are no `strategies`, nothing is asked for by `steering`. Raises
+        ArgumentError for labels, and a map or regions, that do not fit.
         """
-        raise ArgumentError(
-            f"codec {self.name} spreads bits evenly; for strategies, maps and regions choose codec adaptive"
-        )
+        raise NotImplementedError(f"codec {self.name} is not continuous")
 
     def rates(self, variant: str | None = None) -> list[float]:
-        """Bits per pixel of typical photos at each quality, in a variant, where the codec can be steered."""
+        """Bits per pixel of typical photos at each quality, in a variant, of a continuous codec."""
         return []
+
+    @classmethod
+    def quality(cls, layers: Layers, info: PictureInfo) -> float:
+        """The quality that a file was coded at, as far as its leading layers tell; whole as the front header states it.
+
+        Raises CorruptLayer for a fraction that none has.
+        """
+        return info.quality
 
     def variant(self, name: str | None) -> int:
         """The position of a variant in `variants`, 0 for None. Raises ArgumentError for a name that is not there."""
@@ -130,6 +147,10 @@ class Codec(ABC):
         if name not in self.variants:
             raise ArgumentError(f"variant (={name!r}) must be one of: {', '.join(self.variants)}")
         return self.variants.index(name)
+
+    def may_state(self, variant: int) -> bool:
+        """Whether a file of this codec may state the variant of this number."""
+        return variant < max(1, len(self.variants)) + self.unnamed_variants
 
     @abstractmethod
     def encode(

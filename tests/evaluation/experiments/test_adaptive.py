@@ -34,7 +34,7 @@ def between(photos, tiny_bundles):
 
 
 def test_errors_of_rates_are_those_of_files(adaptive_run, photos, between, tiny_bundles):
-    protocol = load_protocol(RatesProtocol, "rates", strategies=["uniform"], targets=[0.001, between])
+    protocol = load_protocol(RatesProtocol, "rates", codecs=["adaptive:uniform"], targets=[0.001, between])
     findings = measure_rates(photos, protocol, adaptive_run)
     assert findings.failures == []
     refused, met = findings.record.results["figures"]
@@ -44,7 +44,8 @@ def test_errors_of_rates_are_those_of_files(adaptive_run, photos, between, tiny_
         3,
         None,
     )
-    assert (met["strategy"], met["pictures"], met["out_of_range"], met["above_budget"]) == ("uniform", 3, 0, 0)
+    assert met["codec"] == f"{tiny_bundles['adaptive'].stem}:uniform"
+    assert (met["pictures"], met["out_of_range"], met["cut_short"], met["above_budget"]) == (3, 0, 0, 0)
     assert 1 <= met["passes_mean"] <= met["passes_most"] <= 4
     table = findings.record.tables["pictures"]
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
@@ -65,7 +66,7 @@ def test_errors_of_rates_are_those_of_files(adaptive_run, photos, between, tiny_
             "mean error of the rate",
             "worst error of the rate",
             "files above their budget",
-            "passes, both sizes",
+            "passes",
         )
     ]
     assert len(findings.tables["Rates"]) == 3
@@ -74,7 +75,27 @@ def test_errors_of_rates_are_those_of_files(adaptive_run, photos, between, tiny_
 
 def test_targets_must_be_rates(adaptive_run, photos):
     with pytest.raises(ArgumentError, match=r"targets \(=\[0.0, 0.5\]\) must be one or more bits per pixel above 0"):
-        measure_rates(photos, RatesProtocol(["uniform"], [0.0, 0.5]), adaptive_run)
+        measure_rates(photos, RatesProtocol(["adaptive:uniform"], [0.0, 0.5]), adaptive_run)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "deepsic"])
+def test_codecs_that_fill_no_rate_are_refused(adaptive_run, photos, tiny_bundles, name):
+    named = str(tiny_bundles[name]) if name in tiny_bundles else name
+    with pytest.raises(ArgumentError, match=f"codec {name}.* fills no rate; choose scalable or adaptive"):
+        measure_rates(photos, RatesProtocol([named], [0.5]), adaptive_run)
+
+
+def test_files_that_are_cut_short_are_counted_apart(photos, tiny_bundle, tmp_path):
+    sizes = [
+        (8 * semapix.encode(pixels, quality=1, model=tiny_bundle).bytes_total / pixels[:, :, 0].size)
+        for pixels in (load(picture.image).pixels for picture in open_dataset(photos).pictures)
+    ]
+    protocol = RatesProtocol([str(tiny_bundle)], [min(sizes) / 2, 1.05 * max(sizes)])
+    findings = measure_rates(photos, protocol, Run("semapix bench ...", tmp_path / "out", processes=1))
+    assert findings.failures == []
+    below, above = findings.record.results["figures"]
+    assert (below["cut_short"], below["pictures"], below["out_of_range"], below["mean_error"]) == (3, 0, 0, None)
+    assert (above["cut_short"], above["pictures"] + above["out_of_range"]) == (0, 3)
 
 
 @pytest.mark.parametrize("size", [(70, 90), (16, 16), (200, 130)])

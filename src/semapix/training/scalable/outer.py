@@ -121,7 +121,8 @@ class OuterSystem(BudgetedStage):
         # The full size, or a smaller scale, on which others rest.
         smaller = _ON_SCALE <= kind < _ON_SCALE + _SMALLER_ON_CORE
         lowest, highest = (OUTER_LEVELS - QUALITIES, OUTER_LEVELS) if smaller else (0, QUALITIES)
-        level = torch.randint(lowest, highest, (batch,), generator=self.random).to(self.device, non_blocking=True)
+        # Any level between two, for rates are met by them; half a level more at either end, so that ends are learned.
+        level = self._uniform(lowest - 0.5, highest - 0.5, batch).clamp(lowest, highest - 1)
         if smaller and way < 0.7:
             scale = functional.avg_pool2d(scale, 2)  # small scales are of pictures much reduced
         if kind < _ON_SCALE:
@@ -134,7 +135,7 @@ class OuterSystem(BudgetedStage):
         distortion = error
         if self.stage.structure_weight > 0 and not smaller:
             distortion = error + self.stage.structure_weight * structural_distance(decoded, scale)
-        lambdas = self.lambdas[level]
+        lambdas = self.lambdas[0] * (self.lambdas[1] / self.lambdas[0]) ** level
         # Without the root, the finest levels would outweigh all others.
         loss = ((rate + lambdas * distortion) * (self.lambdas[QUALITIES // 2] / lambdas).sqrt()).mean()
         if batch_idx % 50 == 0:
@@ -144,7 +145,7 @@ class OuterSystem(BudgetedStage):
     def validation_step(self, patches: tuple[Tensor], batch_idx: int) -> None:
         scale = normalise(patches[0].float())
         for quality in (0, 4, 8):
-            level = torch.full((len(scale),), quality, device=self.device)
+            level = torch.full((len(scale),), float(quality), device=self.device)
             prediction = self._predicted(scale, _SHOWN_FACTORS, torch.full((len(scale),), 10.0, device=self.device))
             decoded, rate, error = self._code(scale, prediction, level)
             figures = [rate, 10 * torch.log10(255.0**2 / error)]

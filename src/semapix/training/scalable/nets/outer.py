@@ -174,12 +174,14 @@ class OuterUnit(nn.Module):
         return prediction + functional.pixel_shuffle(missing, _STEM)
 
     def forward(self, scale: Tensor, prediction: Tensor, level: Tensor) -> tuple[Tensor, Rates]:
-        """The decoded scale, and rates, from scale and prediction at levels, int64 (B,)."""
+        """The decoded scale, and rates, from scale and prediction at levels (B,), which may lie between two."""
+        lower = level.floor().long().clamp(max=OUTER_LEVELS - 2)
+        part = (level - lower)[:, None]
 
         def rows(table: Tensor) -> Tensor:
-            return table[level, :, None, None]
+            return torch.lerp(table[lower], table[lower + 1], part)[:, :, None, None]
 
         latent = self.analyse(scale, prediction, rows(self.analysis_scale), rows(self.gain).exp())
-        latent, rates, _ = self.coder(latent, self.hyper_analysis(latent), level)
+        latent, rates, _ = self.coder(latent, self.hyper_analysis(latent), level.round().long())
         inverse = rows(self.inverse_gain).exp()
         return self.synthesise(latent, prediction, rows(self.synthesis_scale), inverse), rates

@@ -1,0 +1,176 @@
+"""A picture within a number of bytes: a codec with all qualities fills them, of others the best file is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from semapix._budget import Budget, TooLarge, TooSmall
+from semapix._rate import PASSES, search
+from semapix._stream import Stream
+from semapix._write import written, written_within
+from semapix.bundle import Bundle
+from semapix.codecs import QUALITIES, Analysed, Layers, open_codec
+from semapix.errors import ArgumentError
+from semapix.imaging import Picture
+from semapix.stream import CutPoint, Reader
+
+__all__ = ["best_within", "filled"]
+
+_STRIP = 256  # rows that are compared at once
+_FILLED = 0.95  # of a rate, by the largest file of a variant where the one before has none as small
+
+
+def filled(
+    picture: Picture,
+    bundle: Bundle,
+    analyse: Callable[[float | None, str | None], Analysed],
+    budget: Budget,
+    variant: str | None,
+) -> Stream:
+    """The file of a continuous codec within a budget that a search finds, with what fits of the metadata.
+
+    Of the first of the codec's variants that has one, unless `variant` says which. Where none has, a file that is cut
+    short, if the codec has good ones. Raises ArgumentError for a budget that no file keeps, and a rate that none fills.
+    """
+    if budget.bytes < 1:
+        raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
+    codec = open_codec(bundle)
+    pixels = picture.pixels[:, :, 0].size
+    names = [variant] if variant is not None else (codec.variants or (None,))
+    passes_left = PASSES
+
+    def found(name: str | None, wanted: Budget, share: float) -> tuple[int, tuple[int, Layers]]:
+        """Bytes, quality and layers. `share`: what this picture takes over what is typical."""
+
+        def coder(mean: float) -> Callable[[float], tuple[int, tuple[int, tuple[int, Layers]]]]:
+            nonlocal passes_left
+            passes_left -= 1
+            quality, code = analyse(mean, name)
+
+            def file_of(thrift: float) -> tuple[int, tuple[int, tuple[int, Layers]]]:
+                layers = code(thrift)
+                size = written(picture, bundle, quality, layers, {}).bytes_total
+                return size, (size, (quality, layers))
+
+            return file_of
+
+        rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
+        return search(coder, wanted, rates, passes=passes_left, reserve=0 if name == names[-1] else 1)
+
+    least: list[int] = []
+    share, wanted = 1.0, budget
+    for name in names:
+        try:
+            size, (quality, layers) = found(name, wanted, share)
+            if least and budget.rate is not None and size < _FILLED * budget.bytes:
+                raise budget.between(size, min(least))
+            return written_within(picture, bundle, quality, layers, budget.bytes)
+        except TooSmall as error:
+            least.append(error.nearest)
+            share = error.nearest / (codec.rates(name)[0] * pixels / 8)
+            wanted = Budget(budget.bytes)  # the largest file of the next variant will do: this one has none as small
+        except TooLarge as error:
+            if variant is None:
+                raise
+            why = f"variant {variant} takes no more at the highest quality; leave it out, or ask for a number of bytes"
+            raise budget.too_large(error.nearest, why) from None
+    if codec.cuts_below:
+        return _cut_short(_Files(picture, bundle, budget, variant, None))
+    size_name = "the lowest quality" if variant is None else f"the lowest quality of variant {variant}"
+    raise budget.too_small(min(least), f"this picture takes that at {size_name}")
+
+
+def best_within(
+    picture: Picture, bundle: Bundle, budget: Budget, variant: str | None, labels: Sequence[str] | None
+) -> Stream:
+    """The better one of two files within a budget: a whole one, and one of the next quality, cut.
+
+    Without pixels, a cut file lacks what machines read: it is made where no whole one fits, as good as it can be.
+    Raises ArgumentError where the first layer of none fits.
+    """
+    files = _Files(picture, bundle, budget, variant, labels)
+    fits = _highest(lambda quality: files.whole(quality).bytes_total <= budget.bytes)
+    if not fits:
+        return _cut_short(files)
+    best = files.whole(fits)
+    if files.pixels and fits < QUALITIES and files.first(fits + 1).bytes <= budget.bytes:
+        best = min(best, files.cut(fits + 1), key=lambda one: _squared_error(one, picture))
+    return written_within(picture, bundle, fits, files.layers[fits], budget.bytes) if best.complete else best
+
+
+class _Files:
+    """Files of a picture at whole qualities, made when they are first asked for."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        bundle: Bundle,
+        budget: Budget,
+        variant: str | None,
+        labels: Sequence[str] | None,
+    ) -> None:
+        self.picture, self.budget = picture, budget
+        self.layers: dict[int, Layers] = {}
+        self._bundle, self._variant, self._labels = bundle, variant, labels
+        self._codec = open_codec(bundle)
+        self.pixels = self._codec.pixels
+        self._written: dict[int, Stream] = {}
+
+    def whole(self, quality: int) -> Stream:
+        """The whole file, without metadata."""
+        if quality not in self._written:
+            layers = self._codec.encode(self.picture.pixels, quality, self._variant, self._labels)
+            self.layers[quality] = layers
+            self._written[quality] = written(self.picture, self._bundle, quality, layers, {})
+        return self._written[quality]
+
+    def cut(self, quality: int) -> Stream:
+        """What of it fits into the budget."""
+        return Stream(Reader(self.whole(quality).to_bytes(max_bytes=self.budget.bytes)), self._bundle)
+
+    def first(self, quality: int) -> CutPoint:
+        """Where its first layer ends."""
+        return self.whole(quality).cut_points[0]
+
+
+def _cut_short(files: _Files) -> Stream:
+    """The best one of files that are cut to a budget which even that of quality 1 exceeds.
+
+    What quality 1 leaves of the budget may hold no further cut point, but the same ones of a higher quality, or all but
+    the last of a still higher one. Without pixels, the highest quality of which the first layer fits. Raises
+    ArgumentError where that of none does.
+    """
+    most = files.budget.bytes
+    part = 1 if files.pixels else max(1, _highest(lambda quality: files.first(quality).bytes <= most))
+    first = files.first(part)
+    if first.bytes > most:
+        raise files.budget.too_small(first.bytes, f"{first.name} ends there")
+    if not files.pixels:
+        return files.cut(part)
+
+    def finest(place: int) -> int:
+        return _highest(lambda quality: files.whole(quality).cut_points[place].bytes <= most)
+
+    places = range(len(files.cut(1).cut_points))[-2:]
+    qualities = sorted({1, *(finest(place) for place in places)})
+    return min((files.cut(quality) for quality in qualities), key=lambda one: _squared_error(one, files.picture))
+
+
+def _highest(test: Callable[[int], bool]) -> int:
+    """The highest quality that passes a test which all lower ones pass too; 0 if none does."""
+    passes, fails = 0, QUALITIES + 1
+    while fails - passes > 1:
+        quality = (passes + fails) // 2
+        passes, fails = (quality, fails) if test(quality) else (passes, quality)
+    return passes
+
+
+def _squared_error(file: Stream, picture: Picture) -> int:
+    """The sum of the squared differences between the picture that a file decodes to and the one that was coded."""
+    decoded, total = np.asarray(file.image()), 0
+    for top in range(0, len(decoded), _STRIP):
+        difference = decoded[top : top + _STRIP].astype(np.int32) - picture.pixels[top : top + _STRIP]
+        total += int(np.sum(difference**2, dtype=np.int64))
+    return total

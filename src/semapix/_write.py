@@ -1,0 +1,45 @@
+"""Layers of a picture, and what came with it, as a codestream."""
+
+from __future__ import annotations
+
+from semapix._stream import Stream
+from semapix.bundle import FINGERPRINT_BYTES, Bundle
+from semapix.codecs import CODECS, Layers
+from semapix.imaging import Picture
+from semapix.stream import EXIF, ICC, Reader, write
+
+__all__ = ["metadata_of", "written", "written_within"]
+
+
+def metadata_of(picture: Picture, bundle: Bundle) -> dict[int, bytes]:
+    """The records to write, in the order of the file: none of what describes pixels that are not there."""
+    icc = picture.icc if CODECS[bundle.codec].pixels else None
+    return {kind: data for kind, data in ((ICC, icc), (EXIF, picture.exif)) if data}
+
+
+def written(picture: Picture, bundle: Bundle, quality: int, layers: Layers, metadata: dict[int, bytes]) -> Stream:
+    """The whole file of a picture; `quality`: 1 to 9, for its front header."""
+    height, width = picture.pixels.shape[:2]
+    content = write(
+        codec=CODECS[bundle.codec].number,
+        quality=quality,
+        fingerprint=bundle.fingerprint[:FINGERPRINT_BYTES],
+        width=width,
+        height=height,
+        machine=layers.machine,
+        signal=layers.signal,
+        metadata=metadata,
+        variant=layers.variant,
+    )
+    return Stream(Reader(content), bundle)
+
+
+def written_within(picture: Picture, bundle: Bundle, quality: int, layers: Layers, max_bytes: int) -> Stream:
+    """The file with those records of the metadata for which there is room; layers alone fit into `max_bytes`."""
+    kept: dict[int, bytes] = {}
+    best = written(picture, bundle, quality, layers, kept)
+    for kind, data in metadata_of(picture, bundle).items():
+        larger = written(picture, bundle, quality, layers, {**kept, kind: data})
+        if larger.bytes_total <= max_bytes:
+            best, kept[kind] = larger, data
+    return best
