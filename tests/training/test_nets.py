@@ -163,7 +163,7 @@ def test_the_outer_stage_sees_the_weights_of_a_bundle():
     system = OuterSystem(load_recipe("scalable-tiny")).eval()
     for parameter in system.unit.parameters():
         parameter.data.add_(0.05 * torch.randn_like(parameter))
-    scale, prediction, level = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32), torch.tensor([0, 3])
+    scale, prediction, level = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32), torch.tensor([0.0, 3.5])
 
     def plain() -> Tensor:
         return system.unit(scale, prediction, level)[0]

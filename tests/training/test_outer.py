@@ -3,13 +3,16 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from semapix.bundle import Bundle
+from semapix.codecs._unit import Unit
 from semapix.errors import ArgumentError
 from semapix.training.recipe import load_recipe
 from semapix.training.run import train
+from semapix.training.scalable.nets.outer import OUTER_LEVELS
 from semapix.training.scalable.outer import OuterSystem
 
 
@@ -33,6 +36,38 @@ def test_structure_is_weighed_at_the_full_size():
     assert heavier + same == 16
     assert heavier >= 8  # a fifth of the steps is of smaller scales, whose structure nobody sees
     assert same >= 1
+
+
+def test_levels_between_two_have_the_rows_that_the_runtime_makes(monkeypatch):
+    unit = OuterSystem(load_recipe("scalable-tiny")).unit
+    torch.manual_seed(0)
+    for table in (unit.gain, unit.inverse_gain, unit.analysis_scale, unit.synthesis_scale):
+        table.data = torch.randn_like(table)
+    seen: dict[str, torch.Tensor] = {}
+    analyse, synthesise = unit.analyse, unit.synthesise
+
+    def spy_analyse(scale, prediction, level_scale, gain):
+        seen.update(analysis_scale=level_scale, gain=gain)
+        return analyse(scale, prediction, level_scale, gain)
+
+    def spy_synthesise(latent, prediction, level_scale, inverse_gain):
+        seen.update(synthesis_scale=level_scale, inverse_gain=inverse_gain)
+        return synthesise(latent, prediction, level_scale, inverse_gain)
+
+    monkeypatch.setattr(unit, "analyse", spy_analyse)
+    monkeypatch.setattr(unit, "synthesise", spy_synthesise)
+    levels = [2.25, 7.0, OUTER_LEVELS - 1]
+    unit(torch.randn(3, 3, 32, 32), torch.randn(3, 3, 32, 32), torch.tensor(levels))
+    runtime = Unit.__new__(Unit)
+    runtime.arrays = {
+        name: getattr(unit, name).detach().double().exp().numpy()
+        if "gain" in name
+        else getattr(unit, name).detach().numpy()
+        for name in seen
+    }
+    for name, rows in seen.items():
+        for number, level in enumerate(levels):
+            assert np.allclose(rows[number].detach().numpy(), runtime.row(name, level)[0], rtol=1e-4, atol=1e-6)
 
 
 def test_patches_too_small_for_a_weight_of_structure_are_refused():

@@ -182,6 +182,6 @@ class OuterUnit(nn.Module):
             return torch.lerp(table[lower], table[lower + 1], part)[:, :, None, None]
 
         latent = self.analyse(scale, prediction, rows(self.analysis_scale), rows(self.gain).exp())
-        latent, rates, _ = self.coder(latent, self.hyper_analysis(latent), level.round().long())
+        latent, rates, _ = self.coder(latent, self.hyper_analysis(latent), (level + 0.5).floor().long())
         inverse = rows(self.inverse_gain).exp()
         return self.synthesise(latent, prediction, rows(self.synthesis_scale), inverse), rates
