@@ -63,18 +63,6 @@ def test_a_real_codec_within_bytes():
         check_limit(pixels, "deepsic", None, limit, whole)
 
 
-def test_what_cut_points_leave_of_a_small_budget_goes_into_quality():
-    pixels = picture(128, 128)
-    lowest = semapix.encode(pixels, quality=1)
-    core, limit = lowest.cut_points[-2], lowest.bytes_total - 20  # more than rounding alone can save
-    stream = semapix.encode(pixels, max_bytes=limit)
-    assert core.bytes < stream.bytes_total <= limit
-    assert stream.header.quality > 1
-    assert stream.cut_points[-1].name == core.name == "s7"
-    cut = semapix.open(lowest.to_bytes(max_bytes=limit))
-    assert squared_error(stream, pixels) < squared_error(cut, pixels)
-
-
 def test_metadata_is_kept_where_there_is_room(planes_bundle):
     image = Image.fromarray(picture(20, 12))
     plain = semapix.encode(image, "planes", 9, planes_bundle).bytes_total

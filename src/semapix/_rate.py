@@ -15,7 +15,7 @@ from semapix._budget import Budget
 __all__ = ["PASSES", "Coding", "search", "watched_codings"]
 
 PASSES = 4
-"""No file within a budget takes more runs of the encoder's networks over its picture, all sizes together."""
+"""A search runs the encoder's networks over its picture no more often."""
 
 _CLOSE = 0.004  # a file that leaves less of its budget is taken at once; all of these are logarithms of bytes
 _ENOUGH = 0.01  # and this one when thrift was tried

@@ -235,7 +235,7 @@ class Stream:
                     f"{name}: has {len(header.machine_lengths)} machine layers, codec {codec.name} has "
                     f"{codec.machine_layers}"
                 )
-            if not codec.may_state(header.variant):
+            if header.variant >= max(1, len(codec.variant_names)):
                 raise CorruptLayer(f"{name}: says variant {header.variant}, which codec {codec.name} does not have")
             if not 1 <= header.quality <= QUALITIES:
                 raise CorruptLayer(f"{name}: says quality {header.quality}, which must lie between 1 and {QUALITIES}")

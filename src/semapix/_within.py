@@ -11,15 +11,21 @@ from semapix._rate import PASSES, search
 from semapix._stream import Stream
 from semapix._write import written, written_within
 from semapix.bundle import Bundle
-from semapix.codecs import QUALITIES, Analysed, Layers, open_codec
+from semapix.codecs import QUALITIES, Analysed, Codec, Layers, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import Picture
 from semapix.stream import CutPoint, Reader
 
-__all__ = ["best_within", "filled"]
+__all__ = ["best_within", "filled", "most_passes"]
 
 _STRIP = 256  # rows that are compared at once
+_HOPELESS = 1.25  # times the budget, what a variant is expected to take at least: passes are kept for the next one
 _FILLED = 0.95  # of a rate, by the largest file of a variant where the one before has none as small
+
+
+def most_passes(codec: Codec) -> int:
+    """How often the networks of a continuous codec see a picture at most, at all of its sizes together."""
+    return max(PASSES, 2 * len(codec.variants()))
 
 
 def filled(
@@ -38,8 +44,8 @@ def filled(
         raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
     codec = open_codec(bundle)
     pixels = picture.pixels[:, :, 0].size
-    names = [variant] if variant is not None else (codec.variants or (None,))
-    passes_left = PASSES
+    names = [variant] if variant is not None else (codec.variants() or (None,))
+    passes_left = most_passes(codec) if variant is None else PASSES
 
     def found(name: str | None, wanted: Budget, share: float) -> tuple[int, tuple[int, Layers]]:
         """Bytes, quality and layers. `share`: what this picture takes over what is typical."""
@@ -57,11 +63,13 @@ def filled(
             return file_of
 
         rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
-        return search(coder, wanted, rates, passes=passes_left, reserve=0 if name == names[-1] else 1)
+        return search(coder, wanted, rates, passes=min(PASSES, passes_left), reserve=0 if name == names[-1] else 1)
 
     least: list[int] = []
     share, wanted = 1.0, budget
     for name in names:
+        if least and name != names[-1] and share * codec.rates(name)[0] * pixels / 8 > _HOPELESS * budget.bytes:
+            continue
         try:
             size, (quality, layers) = found(name, wanted, share)
             if least and budget.rate is not None and size < _FILLED * budget.bytes:

@@ -381,10 +381,10 @@ def test_encode_refuses_what_a_variant_cannot_do(run, photo, tiny_bundles, tmp_p
     assert not (tmp_path / "a.spix").exists()
 
 
-def test_encode_refuses_labels_and_variants_for_scalable(run, photo, tiny_bundle, tmp_path):
+def test_encode_refuses_labels_and_variants_that_scalable_does_not_have(run, photo, tiny_bundle, tmp_path):
     for options, line in (
         (["--label", "odd"], "codec scalable writes features, no labels; for labels of your own, choose deepsic"),
-        (["--variant", "pre"], "--variant (='pre'): codec scalable has none; adaptive and deepsic have"),
+        (["--variant", "pre"], "--variant (='pre') must be one of: full, half, quarter"),
     ):
         result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundle, *options)
         assert result.status == 2

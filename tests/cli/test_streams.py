@@ -136,7 +136,7 @@ def test_info_shows_each_layer(run, coded, content, installed_bundle):
     assert (result.status, result.err) == (0, "")
     lines = result.out.splitlines()
     fingerprint = installed_bundle.fingerprint[:4].hex()
-    assert lines[:2] == [f"{coded}  40x24, codec scalable, quality 5", f"model {fingerprint} (tiny)"]
+    assert lines[:2] == [f"{coded}  40x24, codec scalable (full), quality 5", f"model {fingerprint} (tiny)"]
     assert lines[2].split("  ")[-1] == "checksum"
     rows = [line for line in lines[3:-2] if not line.startswith("    ")]  # those further in are sub-layers
     layers = semapix.open(content).layers
@@ -160,7 +160,7 @@ def test_info_json(run, coded, content, none_installed):
         "width": 40,
         "height": 24,
         "codec": "scalable",
-        "variant": None,
+        "variant": "full",
         "quality": 5,
         "fingerprint": content[5:9].hex(),
         "model": None,

@@ -15,7 +15,7 @@ from tests.pictures import picture
 SIZES = [(1, 1), (3, 50), (16, 16), (17, 33), (64, 40), (131, 70), (300, 3)]
 
 
-WAYS = [(name, variant) for name, codec in sorted(CODECS.items()) for variant in codec.variants or (None,)]
+WAYS = [(name, variant) for name, codec in sorted(CODECS.items()) for variant in codec.variants() or (None,)]
 
 
 class Coding(NamedTuple):

@@ -14,10 +14,15 @@ from semapix.errors import CorruptLayer
 
 
 @pytest.fixture(scope="module")
-def photo() -> np.ndarray:
+def lighthouse() -> np.ndarray:
     path = resources.files("semapix") / "assets" / "lighthouse.png"
     with path.open("rb") as file:
-        return np.asarray(Image.open(file).convert("RGB"))[100:324, 200:488]
+        return np.asarray(Image.open(file).convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def photo(lighthouse) -> np.ndarray:
+    return lighthouse[100:324, 200:488]
 
 
 def layers_of(stream: semapix.Stream) -> tuple[Layers, PictureInfo]:
@@ -81,9 +86,11 @@ def test_a_file_without_steps_that_says_it_has_some_is_damaged(photo, start):
     damaged = replace(layers, signal=[[start + rest], *layers.signal[1:]])
     codec = open_codec(find("scalable"))
     for ask in (codec.quality, codec.image):
-        with pytest.raises(CorruptLayer, match="layer s3 does not begin with the steps of a quality, 1 to 255 above"):
+        with pytest.raises(
+            CorruptLayer, match="layer s3 does not begin with the steps of its quality, 0 to 255, up to"
+        ):
             ask(damaged, info)
-    with pytest.raises(CorruptLayer, match="steps of a quality, 1 to 255 above 1 to 8"):
+    with pytest.raises(CorruptLayer, match="up to quality 9"):
         codec.image(layers, replace(info, quality=9))
 
 
@@ -100,11 +107,48 @@ def test_a_rate_is_filled(photo, bpp):
     assert error_of(stream, photo) < min(error_of(fitting[-1], photo), error_of(cut, photo))
 
 
-def test_what_is_too_much_for_the_lowest_quality_is_cut_short(photo):
-    lowest = semapix.encode(photo, quality=1)
-    stream = semapix.encode(photo, max_bytes=int(0.8 * lowest.bytes_total))
-    assert stream.bytes_total <= 0.8 * lowest.bytes_total
+@pytest.mark.parametrize(("variant", "number"), [("half", 2), ("quarter", 3)])
+def test_a_part_of_the_size_has_the_same_core_and_fewer_bytes(photo, variant, number):
+    full = semapix.encode(photo, quality=2.5)
+    part = semapix.encode(photo, quality=2.5, variant=variant)
+    assert (part.header.variant, part.quality) == (number, 2.5)
+    assert semapix.encode(photo, quality=2, variant=variant).quality == 2
+    assert part.to_bytes(7)[9:] == full.to_bytes(7)[9:] or part.bytes_total < full.bytes_total / 2
+    assert np.asarray(part.image()).shape == photo.shape
+    assert [part.features(7).shape, part.features(1).shape] == [full.features(7).shape, full.features(1).shape]
+    assert part.features(8).shape[1] < full.features(8).shape[1]
+    assert part.look() == full.look()
+    for point in part.cut_points:
+        cut = semapix.open(part.to_bytes(max_bytes=point.bytes))
+        assert np.asarray(cut.image()).shape == photo.shape
+    assert error_of(full, photo) < error_of(part, photo) < error_of(cut, photo) + 1e-9
+
+
+def test_bytes_below_the_lowest_quality_take_a_part_of_the_size(photo):
+    lowest = [semapix.encode(photo, quality=1, variant=variant).bytes_total for variant in ("full", "half", "quarter")]
+    assert lowest == sorted(lowest, reverse=True)
+    found = []
+    for budget in (int(1.2 * lowest[0]), int(0.85 * lowest[0]), int(1.1 * lowest[1]), int(1.05 * lowest[2])):
+        stream = semapix.encode(photo, max_bytes=budget)
+        assert stream.complete
+        assert 0.96 * budget <= stream.bytes_total <= budget
+        cut = semapix.open(semapix.encode(photo, quality=1).to_bytes(max_bytes=budget))
+        assert error_of(stream, photo) < error_of(cut, photo)
+        found.append(stream.header.variant)
+    assert found == [1, 2, 2, 3]
+
+
+def test_what_cut_points_leave_of_a_small_budget_goes_into_quality(lighthouse):
+    photo, lowest = lighthouse, semapix.encode(lighthouse, quality=1)
+    limit = lowest.layers[6].end + 60
+    assert limit < 0.95 * semapix.encode(photo, quality=1, variant="quarter").bytes_total
+    stream = semapix.encode(photo, max_bytes=limit)
     assert not stream.complete
+    assert stream.bytes_total <= limit
+    assert stream.header.quality > 1
+    cut = semapix.open(lowest.to_bytes(max_bytes=limit))
+    assert cut.cut_points[-1].name == stream.cut_points[-1].name == "s7"
+    assert error_of(stream, photo) < error_of(cut, photo)
 
 
 def test_the_largest_file_serves_bytes_that_none_fills(photo):

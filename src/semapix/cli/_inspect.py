@@ -64,7 +64,7 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
 
 def _variant(codec: type[Codec], header: FrontHeader) -> str | None:
     """The name of a file's variant; None for codecs that have none."""
-    return codec.variants[header.variant] if header.variant < len(codec.variants) else None
+    return codec.variant_names[header.variant] if header.variant < len(codec.variant_names) else None
 
 
 def _quality(codec: type[Codec], reader: Reader) -> float:

@@ -48,7 +48,7 @@ def encode(
             min=1,
             metavar="N",
             help="In place of --quality: the best file of at most N bytes. Takes up to four times as long. Codecs "
-            "scalable and adaptive fill N; below quality 1 scalable ends at a cut point, as others always do.",
+            "scalable and adaptive fill N; others end at a cut point, as scalable does where N is very small.",
             show_default=False,
         ),
     ] = None,
@@ -103,8 +103,8 @@ def encode(
         typer.Option(
             metavar="VARIANT",
             help="Of codec deepsic: pre (labels are decided now; the default) or post (by who reads the file). Of "
-            "codec adaptive: full or half, the size at which the picture is coded; by default half only for a rate "
-            "below what full can take.",
+            "scalable and adaptive: full, half or, of scalable, quarter, the size at which the picture is coded; by "
+            "default smaller ones only for a rate below what larger ones can take.",
             show_default=False,
         ),
     ] = None,
@@ -147,7 +147,8 @@ def encode(
     importance = None if qmap is None else load(qmap).pixels
     Steering(strategy, importance)
     bundle = choose_model(codec, model)
-    variants = CODECS[bundle.codec].variants
+    variants = CODECS[bundle.codec].variant_names
+    CODECS[bundle.codec].variant(variant)
 
     def encode_one(file: str) -> None:
         output = check_output(outputs[file], force=force)
@@ -167,8 +168,8 @@ def encode(
         stream.save(output, force=force)
         width, height, size = stream.header.width, stream.header.height, stream.bytes_total
         found = f", quality {stream.quality:.3g}" if max_bytes or bpp else ""
-        if found and variants and stream.header.variant:
-            found = f", variant {variants[stream.header.variant]}{found}"
+        if found and variants and (name := variants[stream.header.variant]) != variants[0]:
+            found = f", variant {name}{found}"
         if not stream.complete:
             found += f" up to {stream.cut_points[-1].name}"
         say(f"{file} -> {output}  {width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp{found}")

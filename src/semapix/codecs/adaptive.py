@@ -55,7 +55,7 @@ class Adaptive(Codec):
     continuous = True
     cuts_below = False
     decoders = ("faithful", "vivid")
-    variants = ("full", "half")
+    variant_names = ("full", "half")
 
     def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
         self._bundle, self._graphs = bundle, graphs

@@ -32,7 +32,7 @@ class Layers:
     machine: Sequence[bytes]
     signal: Sequence[Sequence[bytes]]
     variant: int = 0
-    """Position of the variant in the codec's `variants`."""
+    """Number of the variant in the front header."""
 
     def __len__(self) -> int:
         return len(self.machine) + len(self.signal)
@@ -78,14 +78,9 @@ class Codec(ABC):
     pixels: ClassVar[bool] = True
     """Whether its codestreams hold a picture; otherwise `image` raises NoPixels, and there are no signal layers."""
 
-    variants: ClassVar[tuple[str, ...]] = ()
-    """Names of the variants that a caller may choose, the default first; none where there is nothing to choose.
-
-    Of a continuous codec, each next one reaches lower rates than the one before, as a rule.
-    """
-
-    unnamed_variants: ClassVar[int] = 0
-    """How many more its files may state: those that the encoder chooses by itself. A codec has them or names."""
+    variant_names: ClassVar[tuple[str, ...]] = ()
+    """Names of its variants by their number in the front header, the default first; none where there is only one way
+    to code. Numbers may share a name; which of them a file has is for the encoder to say."""
 
     head_variant: ClassVar[str | None] = None
     """The variant whose machine layers have the features that heads read; None where variants differ in none."""
@@ -105,6 +100,14 @@ class Codec(ABC):
 
     decoders: ClassVar[tuple[str, ...]] = ()
     """Names of its decoders, any of which decodes any file, the default first; none where there is only one."""
+
+    @classmethod
+    def variants(cls) -> tuple[str, ...]:
+        """The variants that a caller may choose, the default first.
+
+        Of a continuous codec, each next one reaches lower rates than the one before, as a rule.
+        """
+        return tuple(dict.fromkeys(cls.variant_names))
 
     def decoder(self, name: str | None) -> str:
         """The name of a decoder, the default one for None. Raises ArgumentError for one that is not there."""
@@ -138,19 +141,16 @@ class Codec(ABC):
         """
         return info.quality
 
-    def variant(self, name: str | None) -> int:
-        """The position of a variant in `variants`, 0 for None. Raises ArgumentError for a name that is not there."""
+    @classmethod
+    def variant(cls, name: str | None) -> int:
+        """The first number of a variant, 0 for None. Raises ArgumentError for a name that is not there."""
         if name is None:
             return 0
-        if not self.variants:
-            raise ArgumentError(f"variant (={name!r}): codec {self.name} has none; adaptive and deepsic have")
-        if name not in self.variants:
-            raise ArgumentError(f"variant (={name!r}) must be one of: {', '.join(self.variants)}")
-        return self.variants.index(name)
-
-    def may_state(self, variant: int) -> bool:
-        """Whether a file of this codec may state the variant of this number."""
-        return variant < max(1, len(self.variants)) + self.unnamed_variants
+        if not cls.variant_names:
+            raise ArgumentError(f"variant (={name!r}): codec {cls.name} has none; the others have")
+        if name not in cls.variant_names:
+            raise ArgumentError(f"variant (={name!r}) must be one of: {', '.join(cls.variants())}")
+        return cls.variant_names.index(name)
 
     @abstractmethod
     def encode(

@@ -43,7 +43,7 @@ class Deepsic(Codec):
     name = "deepsic"
     number = 4
     machine_layers = 1
-    variants = ("pre", "post")
+    variant_names = ("pre", "post")
     head_variant = "post"
 
     def __init__(self, bundle: Bundle, graphs: Graphs) -> None:

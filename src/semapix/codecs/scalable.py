@@ -1,13 +1,14 @@
 """The scalable system: LFRNet + LCNet on a core, and outer scales up to full size.
 
 "Semantics-to-signal scalable image compression with learned revertible representations", IJCV 2021. Layers: s1 and s2
-are the machine layers, s3 to s7 complete the core, s8 and on are the outer scales.
+are the machine layers, s3 to s7 complete the core, s8 and on are the outer scales. Variants `half` and `quarter` code
+the picture at a part of its size, for rates below those that the model was trained for; the core is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ __all__ = ["Scalable"]
 Pixels = NDArray[np.uint8]
 
 _STEPS = 256  # between two whole qualities
-_WHOLE, _BETWEEN = range(2)  # variants: at a whole quality, or at one whose steps beyond it are the first byte of s3
-_RATES = [0.11, 0.16, 0.24, 0.34, 0.48, 0.65, 0.87, 1.12, 1.4]  # a search begins there; it finds what a picture takes
+_WHOLE, _FULL, _HALF, _QUARTER = range(4)  # variants; but for the first, s3 begins with the steps
+_REDUCED = {_WHOLE: 1, _FULL: 1, _HALF: 2, _QUARTER: 4}  # by which a side of the picture is shorter
+_RATES = [0.11, 0.16, 0.24, 0.34, 0.48, 0.65, 0.87, 1.12, 1.4]  # searches begin there and find what a picture takes
+_SHARES = {_WHOLE: 1.0, _HALF: 0.37, _QUARTER: 0.18}  # of them, at the same quality (results/ablations.md)
 
 
 class Scalable(Codec):
@@ -39,7 +42,7 @@ class Scalable(Codec):
     name = "scalable"
     number = 1
     machine_layers = MACHINE_LAYERS
-    unnamed_variants = 1
+    variant_names = ("full", "full", "half", "quarter")
     continuous = True
 
     def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
@@ -67,7 +70,7 @@ class Scalable(Codec):
 
     def _sizes(self, info: PictureInfo) -> list[tuple[int, int]]:
         side = int(self._bundle.manifest["core"]["side"])
-        return scale_sizes(info.width, info.height, side, self._outer.factor, self._outer.reach)
+        return scale_sizes(*_coded_size(info), side, self._outer.factor, self._outer.reach)
 
     def _core_level(self, info: PictureInfo, quality: float) -> float:
         """Quality level of s3 to s7: under outer scales finer, for all of them rest on the core."""
@@ -85,59 +88,62 @@ class Scalable(Codec):
     def prepare(
         self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None
     ) -> Callable[[float | None, str | None], Analysed]:
-        self._take_no_options(None, labels)
-        core = self._reduce(pixels)
+        if labels is not None:
+            raise ArgumentError("codec scalable writes features, no labels; for labels of your own, choose deepsic")
+        core, (height, width) = self._reduce(pixels), pixels.shape[:2]
+
+        @cache
+        def sized(variant: int) -> Pixels:
+            size = _coded_size(PictureInfo(width, height, 1, variant))
+            return pixels if size == (width, height) else resize(pixels, size, "lanczos")
 
         def analyse(mean: float | None, variant: str | None = None) -> Analysed:
-            self._take_no_options(variant, None)
-            assert mean is not None  # a map alone is steering
+            assert mean is not None  # only a map has none
             whole, steps = divmod(round(mean * (QUALITIES - 1) * _STEPS), _STEPS)
-            quality = 1 + whole + steps / _STEPS
-            info = PictureInfo(pixels.shape[1], pixels.shape[0], 1 + whole)
+            number = self.variant(variant) or (_FULL if steps else _WHOLE)
+            info, quality = PictureInfo(width, height, 1 + whole, number), 1 + whole + steps / _STEPS
             sizes, level = self._sizes(info), self._core_level(info, quality)
             written = self._core.encode(core, level)
             machine, signal = written[:MACHINE_LAYERS], [[data] for data in written[MACHINE_LAYERS:]]
-            scales = self._outer.analyse(pixels, self._core.decode(written, level), sizes, quality) if sizes else None
-            if steps:
+            scales: Callable[[float], list[list[bytes]]] | None = None
+            if sizes:
+                scales = self._outer.analyse(sized(number), self._core.decode(written, level), sizes, quality)
+            if number != _WHOLE:
                 signal[0] = [bytes([steps]) + signal[0][0]]
 
             def code(thrift: float) -> Layers:
-                return Layers(machine, signal + (scales(thrift) if scales else []), _BETWEEN if steps else _WHOLE)
+                return Layers(machine, signal + (scales(thrift) if scales else []), number)
 
             return Analysed(info.quality, code)
 
         return analyse
 
     def rates(self, variant: str | None = None) -> list[float]:
-        return _RATES
+        share = _SHARES[self.variant(variant)]
+        return [share * rate for rate in _RATES]
 
     @classmethod
     def quality(cls, layers: Layers, info: PictureInfo) -> float:
         if info.variant == _WHOLE or not layers.signal or not layers.signal[0]:
             return info.quality
-        steps = layers.signal[0][0][:1]
-        if steps in (b"", b"\0") or info.quality == QUALITIES:
-            raise CorruptLayer("layer s3 does not begin with the steps of a quality, 1 to 255 above 1 to 8")
-        return info.quality + steps[0] / _STEPS
+        first = layers.signal[0][0][:1]
+        if not first or (first == b"\0" and info.variant == _FULL) or (first > b"\0" and info.quality == QUALITIES):
+            raise CorruptLayer("layer s3 does not begin with the steps of its quality, 0 to 255, up to quality 9")
+        return info.quality + first[0] / _STEPS
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
-        self._take_no_options(variant, None)
-        return Layers(self._core.encode_machine(self._reduce(pixels)), [])
-
-    def _take_no_options(self, variant: str | None, labels: Sequence[str] | None) -> None:
         self.variant(variant)
-        if labels is not None:
-            raise ArgumentError("codec scalable writes features, no labels; for labels of your own, choose deepsic")
+        return Layers(self._core.encode_machine(self._reduce(pixels)), [])
 
     def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> Pixels:
         self.decoder(decoder)
         need_layers(len(layers), 1)
         quality, core_layers, scales = self._parts(layers, info)
-        core = self._core.decode(core_layers, self._core_level(info, quality))
-        sizes = self._sizes(info)
-        if not sizes:
-            return resize(core, (info.width, info.height), "lanczos")
-        return self._outer.decode(scales, core, sizes, quality)
+        picture = self._core.decode(core_layers, self._core_level(info, quality))
+        if sizes := self._sizes(info):
+            picture = self._outer.decode(scales, picture, sizes, quality)
+        size = (info.width, info.height)
+        return picture if sizes and sizes[-1] == size else resize(picture, size, "lanczos")
 
     def features(self, layers: Layers, info: PictureInfo, layer: int) -> NDArray[np.float32]:
         count = self.layer_count(info)
@@ -181,7 +187,7 @@ class Scalable(Codec):
                 name = f"s{len(layers.machine) + number + 1}"
                 raise CorruptLayer(f"layer {name} has {len(sublayers)} sub-layers; here it must have {count}")
         core = [*layers.machine, *(sublayers[0] for sublayers in layers.signal[:core_signal])]
-        if info.variant == _BETWEEN and len(core) > MACHINE_LAYERS:
+        if info.variant != _WHOLE and len(core) > MACHINE_LAYERS:
             core[MACHINE_LAYERS] = core[MACHINE_LAYERS][1:]
         return self.quality(layers, info), core, list(layers.signal[core_signal:])
 
@@ -191,3 +197,9 @@ class Scalable(Codec):
     def _reduce(self, pixels: Pixels) -> Pixels:
         """The core of a picture, before coding."""
         return resize(pixels, (self._core.side, self._core.side), "lanczos")
+
+
+def _coded_size(info: PictureInfo) -> tuple[int, int]:
+    """Width and height at which a picture's outer scales end."""
+    factor = _REDUCED[info.variant]
+    return -(-info.width // factor), -(-info.height // factor)

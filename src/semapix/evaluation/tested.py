@@ -176,8 +176,8 @@ def _own(name: str, settings: Mapping[str, Sequence[float]], model: str | None) 
     called = bundle.name
     if words:
         called, what = f"{called}:{options}", f"{what}; {options}"
-    if options.rate and "half" in open_codec(bundle).variants:
-        what += ", at the full size or half of it"
+    if options.rate and len(sizes := open_codec(bundle).variants()) > 1 and open_codec(bundle).continuous:
+        what += f", at the sizes {', '.join(sizes)}"
     label = f"Semapix {called.replace(':', ' ')}"
     return Tested(called, label, what, sweep, bundle.path, bundle.fingerprint.hex(), options)
 

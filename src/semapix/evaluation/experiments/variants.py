@@ -96,7 +96,7 @@ def _measure(task: _Work) -> list[Row]:
     uncoded = {name: rank_of(label, codec.uncoded_scores(pixels, name)) for name, label in task.labels.items()}
     rows = []
     for quality in task.qualities:
-        for variant in codec.variants:
+        for variant in codec.variants():
             file = semapix.encode(pixels, quality=quality, model=bundle, variant=variant).to_bytes()
             for name, label in task.labels.items():
                 stream = semapix.open(file, bundle)
