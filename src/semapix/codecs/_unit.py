@@ -44,9 +44,10 @@ class Unit:
     def row(self, name: str, level: float) -> Array:
         """Row `level` of an array (levels, C), as a graph takes it: (1, C, 1, 1).
 
-        Between two rows it is their weighted mean, and the geometric one for gains, which grow by factors.
+        Between two rows it is their weighted mean, and the geometric one for gains, which grow by factors; below the
+        first one the first two go on in the same way.
         """
-        rows, lower = self.arrays[name], int(level)
+        rows, lower = self.arrays[name], max(int(level), 0)
         row = rows[lower].astype(np.float64)
         if part := level - lower:
             upper = rows[lower + 1].astype(np.float64)
@@ -89,4 +90,4 @@ class Unit:
 
 def _nearest(level: float) -> int:
     """The level whose tables serve: the nearest one, of two that are as near the upper one."""
-    return int(level + 0.5)
+    return max(int(level + 0.5), 0)

@@ -33,7 +33,8 @@ _STEPS = 256  # between two whole qualities
 _WHOLE, _FULL, _HALF, _QUARTER = range(4)  # variants; but for the first, s3 begins with the steps
 _REDUCED = {_WHOLE: 1, _FULL: 1, _HALF: 2, _QUARTER: 4}  # by which a side of the picture is shorter
 _RATES = [0.11, 0.16, 0.24, 0.34, 0.48, 0.65, 0.87, 1.12, 1.4]  # searches begin there and find what a picture takes
-_SHARES = {_WHOLE: 1.0, _HALF: 0.37, _QUARTER: 0.18}  # of them, at the same quality (results/ablations.md)
+_LEAST_CORE = {_WHOLE: 0.0, _FULL: 0.0, _HALF: -1.0, _QUARTER: -2.0}  # level: of a small file the core is a large part
+_SHARES = {_WHOLE: 1.0, _HALF: 0.36, _QUARTER: 0.16}  # of them, at the same quality (results/ablations.md)
 
 
 class Scalable(Codec):
@@ -73,9 +74,11 @@ class Scalable(Codec):
         return scale_sizes(*_coded_size(info), side, self._outer.factor, self._outer.reach)
 
     def _core_level(self, info: PictureInfo, quality: float) -> float:
-        """Quality level of s3 to s7: under outer scales finer, for all of them rest on the core."""
-        finer = int(self._bundle.manifest["core"]["finer_under_scales"]) if self._sizes(info) else 0
-        return min(max(quality - 1 + finer, 0), self._core.qualities - 1)
+        """Quality level of s3 to s7: under outer scales another one, for all of them rest on the core."""
+        under = bool(self._sizes(info))
+        finer = int(self._bundle.manifest["core"]["finer_under_scales"]) if under else 0
+        least = _LEAST_CORE[info.variant] if under else 0.0
+        return min(max(quality - 1 + finer, least), self._core.qualities - 1)
 
     def layer_count(self, info: PictureInfo) -> int:
         return self._core_layers + len(self._sizes(info))
