@@ -27,7 +27,7 @@ FLOORS = [  # from below; rooms of one floor do not import each other
     ["evaluation"],
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-PUBLIC = {"__init__", "_budget", "_encode", "_rate", "_stream", "_teach", "_within", "_write"}
+PUBLIC = {"__init__", "_bracket", "_budget", "_encode", "_rate", "_stream", "_teach", "_watch", "_within", "_write"}
 RUNTIME = {room for room in FLOOR if room not in ("training", "evaluation")}
 
 NEVER = {("codecs", "stream"), ("training", "cli"), ("evaluation", "cli")}  # importer, imported

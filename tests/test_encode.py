@@ -105,6 +105,9 @@ def test_a_quality_between_two_is_for_codecs_that_have_it(planes_bundle):
     pixels = picture(20, 12)
     whole = semapix.encode(pixels, "planes", 5.0, planes_bundle)
     assert whole.to_bytes() == semapix.encode(pixels, "planes", 5, planes_bundle).to_bytes()
+    for quality in ("5", True, [5]):
+        with pytest.raises(TypeError, match=re.escape(f"quality (={quality!r}) must be a number")):
+            semapix.encode(picture(20, 12), quality=quality)
     for quality in (0.99, 9.01, float("nan")):
         with pytest.raises(ArgumentError, match=rf"quality \(={quality}\) must lie between 1 .* and 9"):
             semapix.encode(picture(20, 12), quality=quality)

@@ -3,7 +3,8 @@
 import math
 
 from semapix._budget import Budget
-from semapix._rate import search, watched_codings
+from semapix._rate import search
+from semapix._watch import watched_codings
 
 
 def test_codings_are_told_in_their_order():

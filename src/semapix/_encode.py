@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -46,13 +47,14 @@ def encode(
     default the one that ships for the codec. `codec`: by default the model's, `scalable` without one.
 
     `max_bytes`: in place of a quality, the most bytes that the file may have. Codecs `scalable` and `adaptive` fill
-    them, mostly within 1 % from below, by a quality found in at most four passes of their networks. What takes more at
-    quality 1 `scalable` cuts short, and `adaptive` codes at half its size. Cut are the file of quality 1, that of the
-    highest quality that gets as far, or of the highest that gets all but as far, whichever has the smallest squared
-    error. Of other codecs two files are made, the one of the highest quality that fits and the one of the next quality,
-    cut, and the better one is kept; sizes must rise with quality. A codec without pixels keeps the highest quality of
-    which all layers fit, or else the highest of which the first one does, and no ICC profile. Elsewhere the ICC profile
-    is kept if there is room left for it, and so is the EXIF block.
+    them, mostly within 1 % from below: they code the picture at the largest size that fits (full, half, and for
+    `scalable` a quarter), by a quality found in at most eight passes of its networks, of `adaptive` in four. Below that
+    `scalable` cuts the file of the smallest size short: that of quality 1, that of the highest quality that gets as
+    far, or of the highest that gets all but as far, whichever has the smallest squared error. Of other codecs two files
+    are made, the one of the highest quality that fits and the one of the next quality, cut, and the better one is kept;
+    sizes must rise with quality. A codec without pixels keeps the highest quality of which all layers fit, or else the
+    highest of which the first one does, and no ICC profile. ICC profile and EXIF block are kept if both together take a
+    tenth of `max_bytes` at most, or if there is room left for them.
 
     `bpp`: the same in bits for each pixel of the picture; of codecs that fill it a rate, which a picture may not have.
 
@@ -63,9 +65,9 @@ def encode(
     (x, y, width, height) in pixels that matter most.
 
     `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
-    features); of codec `adaptive`, `full` or `half`, the size at which the picture is coded, by default `half` only for
-    a rate below what `full` can take. `labels`: for `pre` and `adaptive`, labels of your own in place of the model's, 1
-    to 5 names of its classes or groups.
+    features); of codecs `scalable` and `adaptive`, `full`, `half` or, of `scalable`, `quarter`, the size at which the
+    picture is coded, by default `full` but for a rate that it cannot take. `labels`: for `pre` and `adaptive`, labels
+    of your own in place of the model's, 1 to 5 names of its classes or groups.
 
     Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range
     (with the rates that the picture takes; between the two sizes of `adaptive` a drawing may take none), for more than
@@ -102,7 +104,10 @@ def encode(
 
 
 def check_rate(quality: float | None, max_bytes: int | None, bpp: float | None) -> None:
-    """Raises ArgumentError for a quality or rate out of range, and for more than one of them."""
+    """Raises ArgumentError for a quality or rate out of range, and for more than one of them; TypeError for others."""
+    for name, value in (("quality", quality), ("bpp", bpp)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+            raise TypeError(f"{name} (={value!r}) must be a number")
     given = {"quality": quality, "max_bytes": max_bytes, "bpp": bpp}
     stated = [f"{name} (={value})" for name, value in given.items() if value is not None]
     if len(stated) > 1:

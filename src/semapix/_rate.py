@@ -1,18 +1,17 @@
-"""The search for a rate: which mean quality, and which thrift, make a file as large as it may be."""
+"""The search for a rate, of a codec whose bytes rise in steps: which mean quality, and which thrift, fill it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from semapix._budget import Budget
+from semapix._watch import Coding, note_coding
 
-__all__ = ["PASSES", "Coding", "search", "watched_codings"]
+__all__ = ["PASSES", "search"]
 
 PASSES = 4
 """A search runs the encoder's networks over its picture no more often."""
@@ -33,28 +32,6 @@ File = TypeVar("File")
 
 Coder = Callable[[float], tuple[int, File]]
 """Codes what the networks made of a picture: thrift to the bytes of a file, and the file."""
-
-
-class Coding(NamedTuple):
-    """A file that a search made: mean quality, 0 to 1; thrift, 0 for what a pass gives; the logarithm of its bytes."""
-
-    mean: float
-    thrift: float
-    log_size: float
-
-
-_watching: ContextVar[list[Coding] | None] = ContextVar("_watching", default=None)
-
-
-@contextmanager
-def watched_codings() -> Iterator[list[Coding]]:
-    """The files that searches make within, in their order; those of thrift 0 are the passes."""
-    codings: list[Coding] = []
-    token = _watching.set(codings)
-    try:
-        yield codings
-    finally:
-        _watching.reset(token)
 
 
 def search(
@@ -132,8 +109,7 @@ def _watched(mean: float, code: Coder[File]) -> Coder[File]:
 
     def watched(thrift: float) -> tuple[int, File]:
         size, file = code(thrift)
-        if (watching := _watching.get()) is not None:
-            watching.append(Coding(mean, thrift, math.log(size)))
+        note_coding(Coding(mean, thrift, math.log(size)))
         return size, file
 
     return watched

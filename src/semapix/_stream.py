@@ -51,8 +51,9 @@ class Stream:
     def quality(self) -> float:
         """The quality that the picture was coded at, 1 to 9, as far as the file is there to tell.
 
-        A file within a number of bytes may have one between two whole ones; its front header states the lower one.
-        Raises UnknownModel when the model is not installed; CorruptLayer.
+        A file of codec `scalable` may have one between two whole ones, in steps of 1/256: its front header states the
+        lower one, and its first signal layer what lies above. Raises UnknownModel when the model is not installed;
+        CorruptLayer.
         """
         codec, first = self._open_codec(), len(self.header.machine_lengths) + 1
         return codec.quality(self._fetch(min(first, self._reader.begun_layers), partial=True), self._info)

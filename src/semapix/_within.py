@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from semapix._bracket import bracket
 from semapix._budget import Budget, TooLarge, TooSmall
 from semapix._rate import PASSES, search
 from semapix._stream import Stream
-from semapix._write import written, written_within
+from semapix._write import small_metadata, written, written_within
 from semapix.bundle import Bundle
 from semapix.codecs import QUALITIES, Analysed, Codec, Layers, open_codec
 from semapix.errors import ArgumentError
@@ -19,13 +21,24 @@ from semapix.stream import CutPoint, Reader
 __all__ = ["best_within", "filled", "most_passes"]
 
 _STRIP = 256  # rows that are compared at once
-_HOPELESS = 1.25  # times the budget, what a variant is expected to take at least: passes are kept for the next one
+_CODINGS = 8  # of a picture by networks that cost little, at all sizes together; two are left for each smaller size
+_UNLIKELY = 4.0  # times the budget, the least that is typical of a variant: not worth a try
+_HOPELESS = 1.25  # the same where a larger variant of this picture is known
+_METADATA = 10  # the share of a budget that is kept for metadata is one in so many
 _FILLED = 0.95  # of a rate, by the largest file of a variant where the one before has none as small
+
+
+class _File(NamedTuple):
+    """Bytes, with the metadata that has its place, quality for the front header, and layers."""
+
+    size: int
+    quality: int
+    layers: Layers
 
 
 def most_passes(codec: Codec) -> int:
     """How often the networks of a continuous codec see a picture at most, at all of its sizes together."""
-    return max(PASSES, 2 * len(codec.variants()))
+    return PASSES if codec.thrifty else _CODINGS
 
 
 def filled(
@@ -38,43 +51,50 @@ def filled(
     """The file of a continuous codec within a budget that a search finds, with what fits of the metadata.
 
     Of the first of the codec's variants that has one, unless `variant` says which. Where none has, a file that is cut
-    short, if the codec has good ones. Raises ArgumentError for a budget that no file keeps, and a rate that none fills.
+    short, if the codec has good ones. Records of the metadata have their place before the picture if they take a tenth
+    of the budget at most, all together, and others what is left. Raises ArgumentError for a budget that no file keeps,
+    and a rate that none fills.
     """
     if budget.bytes < 1:
         raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
     codec = open_codec(bundle)
     pixels = picture.pixels[:, :, 0].size
-    names = [variant] if variant is not None else (codec.variants() or (None,))
-    passes_left = most_passes(codec) if variant is None else PASSES
+    names: Sequence[str | None] = [variant] if variant is not None else (codec.variants() or [None])
+    metadata = small_metadata(picture, bundle, budget.bytes // _METADATA)
+    passes_left = most_passes(codec)
 
-    def found(name: str | None, wanted: Budget, share: float) -> tuple[int, tuple[int, Layers]]:
-        """Bytes, quality and layers. `share`: what this picture takes over what is typical."""
+    def found(name: str | None, wanted: Budget, rates: Sequence[float]) -> _File:
+        nonlocal passes_left
 
-        def coder(mean: float) -> Callable[[float], tuple[int, tuple[int, tuple[int, Layers]]]]:
+        def coder(mean: float) -> Callable[[float], tuple[int, _File]]:
             nonlocal passes_left
             passes_left -= 1
             quality, code = analyse(mean, name)
 
-            def file_of(thrift: float) -> tuple[int, tuple[int, tuple[int, Layers]]]:
+            def file_of(thrift: float) -> tuple[int, _File]:
                 layers = code(thrift)
-                size = written(picture, bundle, quality, layers, {}).bytes_total
-                return size, (size, (quality, layers))
+                size = written(picture, bundle, quality, layers, metadata).bytes_total
+                return size, _File(size, quality, layers)
 
             return file_of
 
-        rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
-        return search(coder, wanted, rates, passes=min(PASSES, passes_left), reserve=0 if name == names[-1] else 1)
+        later = len(names) - 1 - names.index(name)
+        if codec.thrifty:
+            return search(coder, wanted, rates, passes=passes_left, reserve=min(1, later))
+        return bracket(lambda mean: coder(mean)(0.0), wanted, rates, passes=passes_left, reserve=2 * later)
 
     least: list[int] = []
-    share, wanted = 1.0, budget
+    share, wanted = 1.0, budget  # `share`: what this picture takes over what is typical
     for name in names:
-        if least and name != names[-1] and share * codec.rates(name)[0] * pixels / 8 > _HOPELESS * budget.bytes:
+        rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
+        unlikely = _HOPELESS if least else _UNLIKELY
+        if name != names[-1] and not codec.thrifty and rates[0] > unlikely * budget.bytes:
             continue
         try:
-            size, (quality, layers) = found(name, wanted, share)
-            if least and budget.rate is not None and size < _FILLED * budget.bytes:
-                raise budget.between(size, min(least))
-            return written_within(picture, bundle, quality, layers, budget.bytes)
+            file = found(name, wanted, rates)
+            if least and budget.rate is not None and file.size < _FILLED * budget.bytes:
+                raise budget.between(file.size, min(least))
+            return written_within(picture, bundle, file.quality, file.layers, budget.bytes)
         except TooSmall as error:
             least.append(error.nearest)
             share = error.nearest / (codec.rates(name)[0] * pixels / 8)
@@ -85,7 +105,7 @@ def filled(
             why = f"variant {variant} takes no more at the highest quality; leave it out, or ask for a number of bytes"
             raise budget.too_large(error.nearest, why) from None
     if codec.cuts_below:
-        return _cut_short(_Files(picture, bundle, budget, variant, None))
+        return _cut_short(_Files(picture, bundle, budget, names[-1], None))
     size_name = "the lowest quality" if variant is None else f"the lowest quality of variant {variant}"
     raise budget.too_small(min(least), f"this picture takes that at {size_name}")
 

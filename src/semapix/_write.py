@@ -8,13 +8,22 @@ from semapix.codecs import CODECS, Layers
 from semapix.imaging import Picture
 from semapix.stream import EXIF, ICC, Reader, write
 
-__all__ = ["metadata_of", "written", "written_within"]
+__all__ = ["metadata_of", "small_metadata", "written", "written_within"]
 
 
 def metadata_of(picture: Picture, bundle: Bundle) -> dict[int, bytes]:
     """The records to write, in the order of the file: none of what describes pixels that are not there."""
     icc = picture.icc if CODECS[bundle.codec].pixels else None
     return {kind: data for kind, data in ((ICC, icc), (EXIF, picture.exif)) if data}
+
+
+def small_metadata(picture: Picture, bundle: Bundle, most: int) -> dict[int, bytes]:
+    """The records to write, the first ones that take at most `most` bytes together."""
+    kept: dict[int, bytes] = {}
+    for kind, data in metadata_of(picture, bundle).items():
+        if sum(map(len, (*kept.values(), data))) <= most:
+            kept[kind] = data
+    return kept
 
 
 def written(picture: Picture, bundle: Bundle, quality: int, layers: Layers, metadata: dict[int, bytes]) -> Stream:

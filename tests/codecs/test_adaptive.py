@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 import semapix
-from semapix._rate import PASSES, watched_codings
+from semapix._rate import PASSES
+from semapix._watch import watched_codings
 from semapix.bundle import Bundle
 from semapix.codecs import Layers, PictureInfo, Steering, adaptive
 from semapix.codecs._importance import STRATEGIES

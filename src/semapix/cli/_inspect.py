@@ -6,13 +6,13 @@ from typing import Any
 
 from semapix.bundle import by_fingerprint
 from semapix.codecs import CODECS, Codec, Layers, PictureInfo
-from semapix.errors import ChecksumMismatch, UnknownModel
+from semapix.errors import ChecksumMismatch, CorruptLayer, StreamError, UnknownModel
 from semapix.stream import FrontHeader, LayerInfo, Reader, metadata_name
 
 __all__ = ["inspect"]
 
 
-def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
+def inspect(reader: Reader) -> tuple[dict[str, Any], list[StreamError]]:
     """Describe a file, and list what is damaged in it.
 
     `checksum` of a sub-layer is "ok", "wrong", or "cut off" when the file ends before the sub-layer does; of a layer,
@@ -24,7 +24,7 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
     header = reader.header
     codec = next((codec for codec in CODECS.values() if codec.number == header.codec), None)
     pixels = header.width * header.height
-    damage: list[ChecksumMismatch] = []
+    damage: list[StreamError] = []
     layers = []
     for number, layer in enumerate(reader.layers):
         wrong = _damage(reader, number, layer)
@@ -50,7 +50,7 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[ChecksumMismatch]]:
         "height": header.height,
         "codec": str(header.codec) if codec is None else codec.name,
         "variant": None if codec is None else _variant(codec, header),
-        "quality": header.quality if codec is None else _quality(codec, reader),
+        "quality": header.quality if codec is None else _quality(codec, reader, damage),
         "fingerprint": header.fingerprint.hex(),
         "model": _model_name(header.fingerprint),
         "layers": layers,
@@ -67,13 +67,19 @@ def _variant(codec: type[Codec], header: FrontHeader) -> str | None:
     return codec.variant_names[header.variant] if header.variant < len(codec.variant_names) else None
 
 
-def _quality(codec: type[Codec], reader: Reader) -> float:
-    """The quality, with what lies between two whole ones where the file is there and intact to tell."""
+def _quality(codec: type[Codec], reader: Reader, damage: list[StreamError]) -> float | None:
+    """The quality, with what lies between two whole ones where the file is there and intact to tell; None for one that
+    cannot be."""
     header, machine = reader.header, len(reader.header.machine_lengths)
     signal = []
     if reader.begun_layers > machine and reader.damage(0)[0] is None:
         signal = [reader.signal_layer(0, True)]
-    return codec.quality(Layers([], signal), PictureInfo(header.width, header.height, header.quality, header.variant))
+    info = PictureInfo(header.width, header.height, header.quality, header.variant)
+    try:
+        return codec.quality(Layers([], signal), info)
+    except CorruptLayer as error:
+        damage.append(CorruptLayer(f"{reader.name}: {error}"))
+        return None
 
 
 def _sizes(start: int, end: int, pixels: int) -> dict[str, Any]:
@@ -99,7 +105,7 @@ def _damage(reader: Reader, number: int, layer: LayerInfo) -> list[ChecksumMisma
     return [None]
 
 
-def _metadata(reader: Reader, damage: list[ChecksumMismatch]) -> list[dict[str, Any]]:
+def _metadata(reader: Reader, damage: list[StreamError]) -> list[dict[str, Any]]:
     """The metadata records that are wholly there; none when one of them is damaged."""
     try:
         records = reader.metadata

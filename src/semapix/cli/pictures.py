@@ -47,8 +47,9 @@ def encode(
             "--bytes",
             min=1,
             metavar="N",
-            help="In place of --quality: the best file of at most N bytes. Takes up to four times as long. Codecs "
-            "scalable and adaptive fill N; others end at a cut point, as scalable does where N is very small.",
+            help="In place of --quality: at most N bytes. Takes some three times as long. Codecs scalable and adaptive "
+            "fill N, at the largest size of the picture that fits; others end at a cut point, as scalable does where N "
+            "is very small.",
             show_default=False,
         ),
     ] = None,
@@ -123,8 +124,8 @@ def encode(
 
     What machines read stands first and takes about 100 bytes (scalable), 10 (adaptive; deepsic, variant pre) or 500
     (post); --quality says what people get, or --bytes or --bpp what a file may take: then the ICC profile and the EXIF
-    block are kept only if there is room left. Files of codec dicm hold no picture: what machines read is all, and
-    --quality says how much of it.
+    block are kept if they take a tenth of it at most, or if there is room left. Files of codec dicm hold no picture:
+    what machines read is all, and --quality says how much of it.
 
     Example: semapix encode holiday/*.jpg -o coded/ --quality 7
 

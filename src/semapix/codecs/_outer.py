@@ -6,7 +6,7 @@ cover the unit's field of view, so that the result does not depend on the tiling
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,33 +64,25 @@ class OuterCodec:
         """The unit's quality level for a scale: smaller scales are coded more finely, for all others rest on them."""
         return min(quality - 1 + self._finer * scales_above, self._levels - 1)
 
-    def analyse(
+    def encode(
         self, pixels: Pixels, below: Pixels, sizes: Sequence[tuple[int, int]], quality: float
-    ) -> Callable[[float], list[list[bytes]]]:
-        """What codes the picture (H, W, 3), given the decoded core `below`: thrift to the sub-layers of each scale.
-
-        Smallest scale first; of thrift, which `base.Analysed` explains, the largest one alone knows.
-        """
+    ) -> list[list[bytes]]:
+        """The sub-layers of each scale, smallest first, from the picture (H, W, 3) and the decoded core."""
         scales = [pixels]
         for _ in sizes[:-1]:
             scales.insert(0, reduce(scales[0], self.factor))
-        smaller = []
-        for number, (scale, size) in enumerate(zip(scales[:-1], sizes[:-1], strict=True)):
-            level = self.level(quality, len(sizes) - 1 - number)
+        written = []
+        for number, (scale, size) in enumerate(zip(scales, sizes, strict=True)):
+            above = len(sizes) - 1 - number
+            level = self.level(quality, above)
             prediction = resize(below, size, "bicubic")
-            latent, hyper = self._latents_of(scale, prediction, level)
+            latent = self._analyse(scale, prediction, level)
+            hyper = self._unit.graph("hyper", latent)[0]
             data, decoded = self._unit.encode(latent, hyper, level, None, self.sublayers(size), self._error_weight)
-            smaller.append(data)
-            below = self._synthesise(decoded.latent[None], prediction, level)
-        level = self.level(quality, 0)
-        latent, hyper = self._latents_of(pixels, resize(below, sizes[-1], "bicubic"), level)
-
-        def code(thrift: float) -> list[list[bytes]]:
-            weight = None if self._error_weight is None else self._error_weight * 2.0**-thrift
-            data, _ = self._unit.encode(latent, hyper, level, None, self.sublayers(sizes[-1]), weight)
-            return [*smaller, data]
-
-        return code
+            written.append(data)
+            if above:
+                below = self._synthesise(decoded.latent[None], prediction, level)
+        return written
 
     def decode(
         self, layers: Sequence[Sequence[bytes]], below: Pixels, sizes: Sequence[tuple[int, int]], quality: float
@@ -109,11 +101,6 @@ class OuterCodec:
         """The decoded latent (1, M, rows, columns) of the leading sub-layers of one scale of a size (width, height)."""
         shape = (self._latents, -(-size[1] // self._stride), -(-size[0] // self._stride))
         return self._unit.decode(data, shape, level, sublayers=self.sublayers(size)).latent[None]
-
-    def _latents_of(self, scale: Pixels, prediction: Pixels, level: float) -> tuple[Array, Array]:
-        """The latent of a scale and its hyper-latent, not rounded, with a batch axis."""
-        latent = self._analyse(scale, prediction, level)
-        return latent, self._unit.graph("hyper", latent)[0]
 
     def _analyse(self, scale: Pixels, prediction: Pixels, level: float) -> Array:
         unit = self._unit

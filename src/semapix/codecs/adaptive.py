@@ -53,6 +53,7 @@ class Adaptive(Codec):
     holds_features = False
     strategies = STRATEGIES
     continuous = True
+    thrifty = True
     cuts_below = False
     decoders = ("faithful", "vivid")
     variant_names = ("full", "half")

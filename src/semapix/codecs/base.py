@@ -55,7 +55,8 @@ class Analysed(NamedTuple):
     """1 to 9, for the front header: whole, as what lies between two is for the layers to say."""
     code: Callable[[float], Layers]
     """The layers at a thrift: 0 weighs bits against errors as the codec does by itself, and each 1 more halves the
-    worth of an error. More thrift is fewer bytes, in steps of few; 1 saves some 1 to 5 %."""
+    worth of an error. More thrift is fewer bytes, in steps of few; 1 saves some 1 to 5 %. Codecs that are not `thrifty`
+    take no notice."""
 
 
 class Codec(ABC):
@@ -93,6 +94,10 @@ class Codec(ABC):
 
     continuous: ClassVar[bool] = False
     """Whether it has all qualities between the whole ones, so that any rate can be filled (see `prepare`)."""
+
+    thrifty: ClassVar[bool] = False
+    """Whether bytes of a continuous codec rise in steps with quality, between which thrift leads (see `Analysed`);
+    those of others rise evenly."""
 
     cuts_below: ClassVar[bool] = True
     """Whether leading layers of a file are a good picture for what they take: then files of fewer bytes than even the

@@ -108,16 +108,12 @@ class Scalable(Codec):
             sizes, level = self._sizes(info), self._core_level(info, quality)
             written = self._core.encode(core, level)
             machine, signal = written[:MACHINE_LAYERS], [[data] for data in written[MACHINE_LAYERS:]]
-            scales: Callable[[float], list[list[bytes]]] | None = None
-            if sizes:
-                scales = self._outer.analyse(sized(number), self._core.decode(written, level), sizes, quality)
             if number != _WHOLE:
                 signal[0] = [bytes([steps]) + signal[0][0]]
-
-            def code(thrift: float) -> Layers:
-                return Layers(machine, signal + (scales(thrift) if scales else []), number)
-
-            return Analysed(info.quality, code)
+            if sizes:
+                below = self._core.decode(written, level)
+                signal += self._outer.encode(sized(number), below, sizes, quality)
+            return Analysed(info.quality, lambda thrift: Layers(machine, signal, number))
 
         return analyse
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import semapix
-from semapix._rate import watched_codings
+from semapix._watch import watched_codings
 from semapix.bundle import Bundle
 from semapix.codecs import Steering, open_codec
 from semapix.codecs._quality_map import quality_map

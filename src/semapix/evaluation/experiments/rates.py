@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import semapix
-from semapix._rate import watched_codings
+from semapix._watch import watched_codings
 from semapix._within import most_passes
 from semapix.codecs import open_codec
 from semapix.errors import ArgumentError
