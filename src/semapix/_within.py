@@ -21,7 +21,8 @@ from semapix.stream import CutPoint, Reader
 __all__ = ["best_within", "filled", "most_passes"]
 
 _STRIP = 256  # rows that are compared at once
-_CODINGS = 8  # of a picture by networks that cost little, at all sizes together; two are left for each smaller size
+_CODINGS = 12  # of a picture by networks that cost little, at all sizes together; two are left for each smaller size
+_TRIED = 3  # passes, at the least, that a smaller size of a soft picture is worth
 _UNLIKELY = 4.0  # times the budget, the least that is typical of a variant: not worth a try
 _HOPELESS = 1.25  # the same where a larger variant of this picture is known
 _METADATA = 10  # the share of a budget that is kept for metadata is one in so many
@@ -50,10 +51,10 @@ def filled(
 ) -> Stream:
     """The file of a continuous codec within a budget that a search finds, with what fits of the metadata.
 
-    Of the first of the codec's variants that has one, unless `variant` says which. Where none has, a file that is cut
-    short, if the codec has good ones. Records of the metadata have their place before the picture if they take a tenth
-    of the budget at most, all together, and others what is left. Raises ArgumentError for a budget that no file keeps,
-    and a rate that none fills.
+    Of the first of the codec's variants that has one, unless `variant` says which; of a soft picture also of the next
+    ones, and the best of them. Where none has, a file that is cut short, if the codec has good ones. Records of the
+    metadata have their place before the picture if they take a tenth of the budget at most, all together, and others
+    what is left. Raises ArgumentError for a budget that no file keeps, and a rate that none fills.
     """
     if budget.bytes < 1:
         raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
@@ -84,6 +85,7 @@ def filled(
         return bracket(lambda mean: coder(mean)(0.0), wanted, rates, passes=passes_left, reserve=2 * later)
 
     least: list[int] = []
+    best: Stream | None = None
     share, wanted = 1.0, budget  # `share`: what this picture takes over what is typical
     for name in names:
         rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
@@ -94,8 +96,15 @@ def filled(
             file = found(name, wanted, rates)
             if least and budget.rate is not None and file.size < _FILLED * budget.bytes:
                 raise budget.between(file.size, min(least))
-            return written_within(picture, bundle, file.quality, file.layers, budget.bytes)
+            stream = written_within(picture, bundle, file.quality, file.layers, budget.bytes)
+            best = stream if best is None else min(best, stream, key=lambda one: _squared_error(one, picture))
+            last = name == names[-1] or passes_left < _TRIED or file.quality == QUALITIES
+            if last or not codec.soft(picture.pixels, name, file.quality):
+                return best
+            wanted = Budget(budget.bytes)
         except TooSmall as error:
+            if best is not None:
+                return best
             least.append(error.nearest)
             share = error.nearest / (codec.rates(name)[0] * pixels / 8)
             wanted = Budget(budget.bytes)  # the largest file of the next variant will do: this one has none as small
@@ -104,6 +113,8 @@ def filled(
                 raise
             why = f"variant {variant} takes no more at the highest quality; leave it out, or ask for a number of bytes"
             raise budget.too_large(error.nearest, why) from None
+    if best is not None:
+        return best
     if codec.cuts_below:
         return _cut_short(_Files(picture, bundle, budget, names[-1], None))
     size_name = "the lowest quality" if variant is None else f"the lowest quality of variant {variant}"

@@ -5,7 +5,7 @@ from importlib import resources
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFilter
 
 import semapix
 from semapix.bundle import find
@@ -102,6 +102,17 @@ def test_small_pictures_are_as_large_as_the_best_whole_quality_that_fits(photo, 
         stream = semapix.encode(pixels, max_bytes=budget)
         assert max(size for size in whole if size <= budget) <= 1.03 * stream.bytes_total + 8
         assert 0.95 * budget - 8 <= stream.bytes_total <= budget
+
+
+def test_a_soft_picture_is_coded_at_the_size_that_suits_it(lighthouse):
+    soft = np.asarray(Image.fromarray(lighthouse[:384]).filter(ImageFilter.GaussianBlur(3)))
+    stream = semapix.encode(soft, max_bytes=2500)
+    assert stream.header.variant in (2, 3)
+    full = semapix.encode(soft, max_bytes=2500, variant="full")
+    assert (full.header.variant, full.complete) == (1, True)
+    assert error_of(stream, soft) < 0.7 * error_of(full, soft)
+    sharp = semapix.encode(lighthouse[:384], max_bytes=8000)
+    assert sharp.header.variant == 1
 
 
 def test_noise_fills_its_rate_too():

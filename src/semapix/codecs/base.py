@@ -138,6 +138,11 @@ class Codec(ABC):
         """Bits per pixel of typical photos at each quality, in a variant, of a continuous codec."""
         return []
 
+    def soft(self, pixels: NDArray[np.uint8], variant: str | None, quality: float) -> bool:
+        """Whether a picture has so little detail, for a file of this quality, that the next variant of a continuous
+        codec may be the better picture at the same bytes."""
+        return False
+
     @classmethod
     def quality(cls, layers: Layers, info: PictureInfo) -> float:
         """The quality that a file was coded at, as far as its leading layers tell; whole as the front header states it.

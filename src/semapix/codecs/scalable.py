@@ -33,6 +33,8 @@ _STEPS = 256  # between two whole qualities
 _WHOLE, _FULL, _HALF, _QUARTER = range(4)  # variants; but for the first, s3 begins with the steps
 _REDUCED = {_WHOLE: 1, _FULL: 1, _HALF: 2, _QUARTER: 4}  # by which a side of the picture is shorter
 _RATES = [0.11, 0.16, 0.24, 0.34, 0.48, 0.65, 0.87, 1.12, 1.4]  # searches begin there and find what a picture takes
+_TYPICAL_PSNR = 26.7, 1.4  # of photos at quality 1, and what each further one adds
+_SOFT = 0.5  # of the error that is typical of a file: a picture that loses less at half of its size is soft
 _LEAST_CORE = {_WHOLE: 0.0, _FULL: 0.0, _HALF: -1.0, _QUARTER: -2.0}  # level: of a small file the core is a large part
 _SHARES = {_WHOLE: 1.0, _HALF: 0.36, _QUARTER: 0.16}  # of them, at the same quality (results/ablations.md)
 
@@ -120,6 +122,16 @@ class Scalable(Codec):
     def rates(self, variant: str | None = None) -> list[float]:
         share = _SHARES[self.variant(variant)]
         return [share * rate for rate in _RATES]
+
+    def soft(self, pixels: Pixels, variant: str | None, quality: float) -> bool:
+        number = {_WHOLE: _HALF, _HALF: _QUARTER}.get(self.variant(variant))
+        if number is None:
+            return False
+        height, width = pixels.shape[:2]
+        size = _coded_size(PictureInfo(width, height, 1, number))
+        lost = resize(resize(pixels, size, "lanczos"), (width, height), "lanczos").astype(np.float32) - pixels
+        lowest, rise = _TYPICAL_PSNR
+        return float(np.mean(lost**2)) < _SOFT * 255.0**2 / 10 ** ((lowest + rise * (quality - 1)) / 10)
 
     @classmethod
     def quality(cls, layers: Layers, info: PictureInfo) -> float:
