@@ -49,7 +49,7 @@ def encode(
     `max_bytes`: in place of a quality, the most bytes that the file may have. Codecs `scalable` and `adaptive` fill
     them, mostly within 1 % from below: they code the picture at the largest size that fits (full, half, and for
     `scalable` a quarter, which it also tries where the picture is soft), by a quality found in at most four passes of
-    the networks of `adaptive`, and mostly three, at most twelve, of those of `scalable`. Below that
+    the networks of `adaptive`, and mostly four, at most twelve, of those of `scalable`. Below that
     `scalable` cuts the file of the smallest size short: that of quality 1, that of the highest quality that gets as
     far, or of the highest that gets all but as far, whichever has the smallest squared error. Of other codecs two files
     are made, the one of the highest quality that fits and the one of the next quality, cut, and the better one is kept;

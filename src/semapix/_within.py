@@ -63,6 +63,7 @@ def filled(
     names: Sequence[str | None] = [variant] if variant is not None else (codec.variants() or [None])
     metadata = small_metadata(picture, bundle, budget.bytes // _METADATA)
     passes_left = most_passes(codec)
+    best: Stream | None = None
 
     def found(name: str | None, wanted: Budget, rates: Sequence[float]) -> _File:
         nonlocal passes_left
@@ -79,13 +80,12 @@ def filled(
 
             return file_of
 
-        later = len(names) - 1 - names.index(name)
+        later = 0 if best else len(names) - 1 - names.index(name)  # sizes that a pass is kept for
         if codec.thrifty:
             return search(coder, wanted, rates, passes=passes_left, reserve=min(1, later))
         return bracket(lambda mean: coder(mean)(0.0), wanted, rates, passes=passes_left, reserve=2 * later)
 
     least: list[int] = []
-    best: Stream | None = None
     share, wanted = 1.0, budget  # `share`: what this picture takes over what is typical
     for name in names:
         rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
