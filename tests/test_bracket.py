@@ -118,4 +118,7 @@ def test_a_budget_above_the_most_is_the_largest_file_and_for_a_rate_an_error():
     rule = r"bpp \(=24.0\) must be 4.8000 or less: this picture takes no more at the highest quality; a number of bytes"
     with pytest.raises(ArgumentError, match=rule):
         bracket(Coder(bent(500, 12, 0)), Budget.of_rate(24.0, 10_000), TYPICAL, passes=8)
+    # A leap at the very end: what takes more than the budget there is no reason to say that nothing does.
+    coder = Coder(lambda x: 12_500 if x == 1 else 500 * 22**x)
+    assert 10_900 < bracket(coder, Budget.of_rate(9.6, 10_000), TYPICAL, passes=12) <= 12_000
     assert bracket(Coder(bent(500, 12, 0)), Budget.of_rate(4.82, 10_000), TYPICAL, passes=8) == 6000

@@ -51,6 +51,7 @@ def bracket(
     low: Point | None = None
     high: Point | None = None
     fitting: dict[int, File] = {}
+    topped = False
     mean = 0.0 if passes <= reserve + 1 else float(np.interp(aim - _GOAL, typical, means))
     for left in reversed(range(passes)):
         size, file = code(mean)
@@ -59,7 +60,8 @@ def bracket(
         far = abs(point[1] - aim) > _FAR
         if size <= budget.bytes:
             fitting[size] = file
-            if aim - point[1] < _CLOSE or mean == 1.0:
+            topped = mean == 1.0
+            if topped or aim - point[1] < _CLOSE:
                 break
             high = _nearer(high, aim) if low and far else high
             low = point
@@ -84,12 +86,13 @@ def bracket(
                 step = max(step, min(_BEYOND * abs(missing) / gave, 4 * step))
             mean = min(1.0, max(0.0, mean + math.copysign(max(step, _FINEST), missing)))
     largest = max(fitting)
-    if mean == 1.0 and budget.rate is not None and aim - math.log(largest) >= _ENOUGH:
+    if topped and budget.rate is not None and aim - math.log(largest) >= _ENOUGH:
         why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
         raise budget.too_large(largest, why)
     return fitting[largest]
 
 
 def _nearer(end: Point | None, aim: float) -> Point | None:
-    """An end of the line when the other one moved twice, at half of its distance to `aim`: the Illinois method."""
+    """An end of the line, when the other one moved, at half of its distance to `aim`: as the Illinois method does, so
+    that both ends draw near."""
     return end and (end[0], (end[1] + aim) / 2)

@@ -54,8 +54,8 @@ def encode(
     far, or of the highest that gets all but as far, whichever has the smallest squared error. Of other codecs two files
     are made, the one of the highest quality that fits and the one of the next quality, cut, and the better one is kept;
     sizes must rise with quality. A codec without pixels keeps the highest quality of which all layers fit, or else the
-    highest of which the first one does, and no ICC profile. ICC profile and EXIF block are kept if both together take a
-    tenth of `max_bytes` at most, or if there is room left for them.
+    highest of which the first one does, and no ICC profile. ICC profile and EXIF block are kept if there is room left
+    for them; of codecs that fill `max_bytes` a tenth of it is theirs, as far as they fit into that.
 
     `bpp`: the same in bits for each pixel of the picture; of codecs that fill it a rate, which a picture may not have.
 
@@ -67,8 +67,8 @@ def encode(
 
     `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
     features); of codecs `scalable` and `adaptive`, `full`, `half` or, of `scalable`, `quarter`, the size at which the
-    picture is coded, by default `full` but for a rate that it cannot take. `labels`: for `pre` and `adaptive`, labels
-    of your own in place of the model's, 1 to 5 names of its classes or groups.
+    picture is coded, by default `full` but for a rate that it cannot take, and for soft pictures. `labels`: for `pre`
+    and `adaptive`, labels of your own in place of the model's, 1 to 5 names of its classes or groups.
 
     Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range
     (with the rates that the picture takes; between the two sizes of `adaptive` a drawing may take none), for more than

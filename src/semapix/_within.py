@@ -15,16 +15,14 @@ from semapix._write import small_metadata, written, written_within
 from semapix.bundle import Bundle
 from semapix.codecs import QUALITIES, Analysed, Codec, Layers, open_codec
 from semapix.errors import ArgumentError
-from semapix.imaging import Picture
+from semapix.imaging import Picture, squared_error
 from semapix.stream import CutPoint, Reader
 
 __all__ = ["best_within", "filled", "most_passes"]
 
-_STRIP = 256  # rows that are compared at once
 _CODINGS = 12  # of a picture by networks that cost little, at all sizes together; two are left for each smaller size
 _TRIED = 3  # passes, at the least, that a smaller size of a soft picture is worth
-_UNLIKELY = 4.0  # times the budget, the least that is typical of a variant: not worth a try
-_HOPELESS = 1.25  # the same where a larger variant of this picture is known
+_HOPELESS = 1.25  # times the budget, the least that a variant takes as far as larger ones tell: not worth a try
 _METADATA = 10  # the share of a budget that is kept for metadata is one in so many
 _FILLED = 0.95  # of a rate, by the largest file of a variant where the one before has none as small
 
@@ -52,16 +50,35 @@ def filled(
     """The file of a continuous codec within a budget that a search finds, with what fits of the metadata.
 
     Of the first of the codec's variants that has one, unless `variant` says which; of a soft picture also of the next
-    ones, and the best of them. Where none has, a file that is cut short, if the codec has good ones. Records of the
-    metadata have their place before the picture if they take a tenth of the budget at most, all together, and others
-    what is left. Raises ArgumentError for a budget that no file keeps, and a rate that none fills.
+    ones, and the best of them. Where none has, a file that is cut short, if the codec has good ones. Small records of
+    the metadata have their place before the picture, unless it has none beside them; others get what is left. Raises
+    ArgumentError for a budget that no file keeps, and a rate that none fills.
     """
     if budget.bytes < 1:
         raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
+    if metadata := small_metadata(picture, bundle, budget.bytes // _METADATA):
+        try:
+            file = _filled(picture, bundle, analyse, budget, variant, metadata)
+        except ArgumentError:  # it may be the records that do not fit
+            file = None
+        if file is not None and file.complete:
+            return file
+    return _filled(picture, bundle, analyse, budget, variant, {})
+
+
+def _filled(
+    picture: Picture,
+    bundle: Bundle,
+    analyse: Callable[[float | None, str | None], Analysed],
+    budget: Budget,
+    variant: str | None,
+    metadata: dict[int, bytes],
+) -> Stream:
+    """What `filled` says, with a place for these records of the metadata."""
     codec = open_codec(bundle)
     pixels = picture.pixels[:, :, 0].size
-    names: Sequence[str | None] = [variant] if variant is not None else (codec.variants() or [None])
-    metadata = small_metadata(picture, bundle, budget.bytes // _METADATA)
+    height, width = picture.pixels.shape[:2]
+    names: Sequence[str | None] = [variant] if variant is not None else (codec.variants_for(width, height) or [None])
     passes_left = most_passes(codec)
     best: Stream | None = None
 
@@ -89,14 +106,13 @@ def filled(
     share, wanted = 1.0, budget  # `share`: what this picture takes over what is typical
     for name in names:
         rates = [share * rate * pixels / 8 for rate in codec.rates(name)]
-        unlikely = _HOPELESS if least else _UNLIKELY
-        if name != names[-1] and not codec.thrifty and rates[0] > unlikely * budget.bytes:
+        if least and name != names[-1] and rates[0] > _HOPELESS * budget.bytes:
             continue
         try:
             file = found(name, wanted, rates)
             if least and budget.rate is not None and file.size < _FILLED * budget.bytes:
                 raise budget.between(file.size, min(least))
-            stream = written_within(picture, bundle, file.quality, file.layers, budget.bytes)
+            stream = written_within(picture, bundle, file.quality, file.layers, budget.bytes, metadata)
             best = stream if best is None else min(best, stream, key=lambda one: _squared_error(one, picture))
             last = name == names[-1] or passes_left < _TRIED or file.quality == QUALITIES
             if last or not codec.soft(picture.pixels, name, file.quality):
@@ -136,7 +152,7 @@ def best_within(
     best = files.whole(fits)
     if files.pixels and fits < QUALITIES and files.first(fits + 1).bytes <= budget.bytes:
         best = min(best, files.cut(fits + 1), key=lambda one: _squared_error(one, picture))
-    return written_within(picture, bundle, fits, files.layers[fits], budget.bytes) if best.complete else best
+    return written_within(picture, bundle, fits, files.layers[fits], budget.bytes, {}) if best.complete else best
 
 
 class _Files:
@@ -207,9 +223,5 @@ def _highest(test: Callable[[int], bool]) -> int:
 
 
 def _squared_error(file: Stream, picture: Picture) -> int:
-    """The sum of the squared differences between the picture that a file decodes to and the one that was coded."""
-    decoded, total = np.asarray(file.image()), 0
-    for top in range(0, len(decoded), _STRIP):
-        difference = decoded[top : top + _STRIP].astype(np.int32) - picture.pixels[top : top + _STRIP]
-        total += int(np.sum(difference**2, dtype=np.int64))
-    return total
+    """Of the picture that a file decodes to, against the one that was coded."""
+    return squared_error(np.asarray(file.image()), picture.pixels)

@@ -18,7 +18,7 @@ def metadata_of(picture: Picture, bundle: Bundle) -> dict[int, bytes]:
 
 
 def small_metadata(picture: Picture, bundle: Bundle, most: int) -> dict[int, bytes]:
-    """The records to write, the first ones that take at most `most` bytes together."""
+    """Those of the records to write that take at most `most` bytes, each with those before it."""
     kept: dict[int, bytes] = {}
     for kind, data in metadata_of(picture, bundle).items():
         if sum(map(len, (*kept.values(), data))) <= most:
@@ -43,12 +43,14 @@ def written(picture: Picture, bundle: Bundle, quality: int, layers: Layers, meta
     return Stream(Reader(content), bundle)
 
 
-def written_within(picture: Picture, bundle: Bundle, quality: int, layers: Layers, max_bytes: int) -> Stream:
-    """The file with those records of the metadata for which there is room; layers alone fit into `max_bytes`."""
-    kept: dict[int, bytes] = {}
+def written_within(
+    picture: Picture, bundle: Bundle, quality: int, layers: Layers, max_bytes: int, metadata: dict[int, bytes]
+) -> Stream:
+    """The file with `metadata`, which fits into `max_bytes`, and those other records for which there is room."""
+    kept = metadata
     best = written(picture, bundle, quality, layers, kept)
     for kind, data in metadata_of(picture, bundle).items():
-        larger = written(picture, bundle, quality, layers, {**kept, kind: data})
-        if larger.bytes_total <= max_bytes:
-            best, kept[kind] = larger, data
+        wanted = dict(sorted({**kept, kind: data}.items()))
+        if kind not in kept and (larger := written(picture, bundle, quality, layers, wanted)).bytes_total <= max_bytes:
+            best, kept = larger, wanted
     return best

@@ -43,12 +43,15 @@ __all__ = [
     "reduce",
     "resize",
     "save",
+    "squared_error",
     "tiles",
 ]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 ImageLike: TypeAlias = str | PathLike[str] | bytes | BinaryIO | Image.Image | Pixels
 """A path, an encoded file's bytes, a binary file object, a Pillow image, or a uint8 array (H, W), (H, W, 3 or 4)."""
+
+_STRIP = 256  # rows that are compared at once
 
 MAX_PIXELS = 50 * 2**20
 """The largest picture that `load` takes by default, in pixels."""
@@ -304,6 +307,15 @@ def resize(pixels: Pixels, size: tuple[int, int], kernel: str = "lanczos") -> Pi
     if min(size) < 1:
         raise ArgumentError(f"size (={size[0]}x{size[1]}) must be at least 1x1")
     return np.array(Image.fromarray(pixels).resize(size, _KERNELS[kernel]))
+
+
+def squared_error(first: Pixels, second: Pixels) -> int:
+    """The sum of the squared differences of two pictures, both uint8 (H, W, 3)."""
+    total = 0
+    for top in range(0, len(first), _STRIP):
+        difference = first[top : top + _STRIP].astype(np.int32) - second[top : top + _STRIP]
+        total += int(np.sum(difference**2, dtype=np.int64))
+    return total
 
 
 def reduce(pixels: Pixels, factor: int) -> Pixels:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import semapix
+from semapix.stream import write
 
 
 def ends(content: bytes) -> list[int]:
@@ -224,6 +228,47 @@ def test_info_of_a_damaged_file_shows_which_layer_it_is_and_exits_2(run, coded, 
     (line,) = result.complaints
     assert line.startswith(f"semapix: {coded}: layer {broken.name}")
     assert "was changed or damaged: its checksum is " in line
+
+
+def test_info_shows_damage_in_the_first_signal_layer_whatever_the_codec(run, tmp_path):
+    photo = resources.files("semapix") / "assets" / "lighthouse.png"
+    with photo.open("rb") as file:
+        pixels = np.asarray(Image.open(file).convert("RGB"))[:256, :256]
+    stream = semapix.encode(pixels, "adaptive", 5)
+    content, path = bytearray(stream.to_bytes()), tmp_path / "a.spix"
+    content[next(point.bytes for point in stream.cut_points if point.name == "s2.2") - 1] ^= 1
+    path.write_bytes(content)
+    result = run("info", path)
+    assert result.status == 2
+    assert [line.split()[-1] for line in result.out.splitlines() if line.strip().startswith("s2")] == [
+        *("wrong", "ok", "wrong", "ok", "ok")
+    ]
+    between = semapix.encode(pixels, quality=5.5)
+    rule = "layer s3 does not begin with the steps of its quality, 0 to 255, up to quality 9"
+    result = run("info", _without_steps(between, tmp_path))
+    assert result.complaints == [f"semapix: {tmp_path / 'b.spix'}: {rule}"]
+    assert len(result.out.splitlines()) > len(between.layers)
+
+
+def _without_steps(stream: semapix.Stream, folder: Path) -> Path:
+    """A file whose s3 begins with steps of 0, with the checksum that belongs to it."""
+    header = stream.header
+    codec = stream._fetch(len(stream.layers))
+    signal = [[b"\0" + codec.signal[0][0][1:]], *codec.signal[1:]]
+    content = write(
+        codec=header.codec,
+        quality=header.quality,
+        fingerprint=header.fingerprint,
+        width=header.width,
+        height=header.height,
+        machine=codec.machine,
+        signal=signal,
+        metadata={},
+        variant=header.variant,
+    )
+    path = folder / "b.spix"
+    path.write_bytes(content)
+    return path
 
 
 def test_info_of_damaged_metadata(run, coded, content):

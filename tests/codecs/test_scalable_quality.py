@@ -136,6 +136,34 @@ def test_small_metadata_have_their_place(photo):
     assert kept == {5000: {"exif"}, 9000: {"icc_profile", "exif"}}
 
 
+@pytest.mark.parametrize("codec", ["scalable", "adaptive"])
+def test_metadata_never_cost_a_picture(photo, codec):
+    image = Image.fromarray(photo)
+    exif = Image.Exif()
+    exif[270] = "x" * 20
+    image.info["exif"] = exif.tobytes()
+    smallest = semapix.encode(photo, codec, quality=1, variant="half").bytes_total
+    for budget in (smallest + 2, smallest + 20):
+        stream = semapix.encode(image, codec, max_bytes=budget, variant="half")
+        assert (stream.complete, "exif" in stream.image().info) == (True, False)
+        assert stream.bytes_total <= budget
+
+
+def test_a_picture_without_outer_scales_has_one_size(photo):
+    pixels = photo[:48, :48]
+    lowest = semapix.encode(pixels, quality=1)
+    point = next(point for point in lowest.cut_points if point.name == "s6")
+    stream = semapix.encode(pixels, max_bytes=point.bytes)
+    assert stream.to_bytes() == lowest.to_bytes(max_bytes=point.bytes)
+    codec = open_codec(find("scalable"))
+    assert [codec.variants_for(*size) for size in ((64, 64), (65, 20), (128, 128), (129, 5))] == [
+        ("full",),
+        ("full", "half"),
+        ("full", "half"),
+        ("full", "half", "quarter"),
+    ]
+
+
 @pytest.mark.parametrize("bpp", [0.5, 0.83, 1.3])
 def test_a_rate_is_filled(photo, bpp):
     stream = semapix.encode(photo, bpp=bpp)

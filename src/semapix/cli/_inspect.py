@@ -72,7 +72,7 @@ def _quality(codec: type[Codec], reader: Reader, damage: list[StreamError]) -> f
     cannot be."""
     header, machine = reader.header, len(reader.header.machine_lengths)
     signal = []
-    if reader.begun_layers > machine and reader.damage(0)[0] is None:
+    if reader.begun_layers > machine and not any(reader.damage(0)):
         signal = [reader.signal_layer(0, True)]
     info = PictureInfo(header.width, header.height, header.quality, header.variant)
     try:

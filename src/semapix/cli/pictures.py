@@ -105,7 +105,7 @@ def encode(
             metavar="VARIANT",
             help="Of codec deepsic: pre (labels are decided now; the default) or post (by who reads the file). Of "
             "scalable and adaptive: full, half or, of scalable, quarter, the size at which the picture is coded; by "
-            "default smaller ones only for a rate below what larger ones can take.",
+            "default smaller ones only for a rate below what larger ones can take, or a soft picture.",
             show_default=False,
         ),
     ] = None,
@@ -124,8 +124,8 @@ def encode(
 
     What machines read stands first and takes about 100 bytes (scalable), 10 (adaptive; deepsic, variant pre) or 500
     (post); --quality says what people get, or --bytes or --bpp what a file may take: then the ICC profile and the EXIF
-    block are kept if they take a tenth of it at most, or if there is room left. Files of codec dicm hold no picture:
-    what machines read is all, and --quality says how much of it.
+    block are kept if there is room left (scalable and adaptive keep a tenth for them). Files of codec dicm hold no
+    picture: what machines read is all, and --quality says how much of it.
 
     Example: semapix encode holiday/*.jpg -o coded/ --quality 7
 

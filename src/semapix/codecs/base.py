@@ -138,6 +138,10 @@ class Codec(ABC):
         """Bits per pixel of typical photos at each quality, in a variant, of a continuous codec."""
         return []
 
+    def variants_for(self, width: int, height: int) -> tuple[str, ...]:
+        """Those of `variants` that are worth a try for a rate, of a continuous codec and a picture of this size."""
+        return self.variants()
+
     def soft(self, pixels: NDArray[np.uint8], variant: str | None, quality: float) -> bool:
         """Whether a picture has so little detail, for a file of this quality, that the next variant of a continuous
         codec may be the better picture at the same bytes."""

@@ -22,7 +22,7 @@ from semapix.codecs.base import QUALITIES, Analysed, Codec, Layers, PictureInfo,
 from semapix.codecs.steering import Steering
 from semapix.errors import ArgumentError, CorruptLayer
 from semapix.graphs import Graphs
-from semapix.imaging import resize
+from semapix.imaging import resize, squared_error
 from semapix.tasks import Task
 
 __all__ = ["Scalable"]
@@ -123,15 +123,21 @@ class Scalable(Codec):
         share = _SHARES[self.variant(variant)]
         return [share * rate for rate in _RATES]
 
+    def variants_for(self, width: int, height: int) -> tuple[str, ...]:
+        under = [self._sizes(PictureInfo(width, height, 1, number)) for number in (_WHOLE, _HALF)]
+        count = 1 + (bool(under[0]) and 1 + bool(under[1]))  # what has no outer scale is smallest already
+        return self.variants()[:count]
+
     def soft(self, pixels: Pixels, variant: str | None, quality: float) -> bool:
         number = {_WHOLE: _HALF, _HALF: _QUARTER}.get(self.variant(variant))
         if number is None:
             return False
         height, width = pixels.shape[:2]
         size = _coded_size(PictureInfo(width, height, 1, number))
-        lost = resize(resize(pixels, size, "lanczos"), (width, height), "lanczos").astype(np.float32) - pixels
+        again = resize(resize(pixels, size, "lanczos"), (width, height), "lanczos")
         lowest, rise = _TYPICAL_PSNR
-        return float(np.mean(lost**2)) < _SOFT * 255.0**2 / 10 ** ((lowest + rise * (quality - 1)) / 10)
+        typical = 255.0**2 / 10 ** ((lowest + rise * (quality - 1)) / 10)
+        return squared_error(again, pixels) < _SOFT * typical * pixels.size
 
     @classmethod
     def quality(cls, layers: Layers, info: PictureInfo) -> float:
@@ -140,7 +146,7 @@ class Scalable(Codec):
         first = layers.signal[0][0][:1]
         if not first or (first == b"\0" and info.variant == _FULL) or (first > b"\0" and info.quality == QUALITIES):
             raise CorruptLayer("layer s3 does not begin with the steps of its quality, 0 to 255, up to quality 9")
-        return info.quality + first[0] / _STEPS
+        return info.quality + first[0] / _STEPS if first[0] else info.quality
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
         self.variant(variant)

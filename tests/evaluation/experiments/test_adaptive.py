@@ -66,7 +66,7 @@ def test_errors_of_rates_are_those_of_files(adaptive_run, photos, between, tiny_
             "mean error of the rate",
             "worst error of the rate",
             "files above their budget",
-            "passes",
+            f"passes, {tiny_bundles['adaptive'].stem}:uniform",
         )
     ]
     assert len(findings.tables["Rates"]) == 3
