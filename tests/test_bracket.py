@@ -10,6 +10,7 @@ from semapix._bracket import bracket
 from semapix._budget import Budget, TooSmall
 from semapix._watch import watched_codings
 from semapix.errors import ArgumentError
+from tests.curves import bent
 
 TYPICAL = [1000.0 * 12 ** (i / 8) for i in range(9)]
 
@@ -25,10 +26,6 @@ class Coder:
         self.means.append(mean)
         size = round(self.curve(round(mean * self.steps) / self.steps))
         return size, size
-
-
-def bent(least, growth, bend):
-    return lambda x: least * math.exp(math.log(growth) * (x + bend * x * (1 - x)))
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)

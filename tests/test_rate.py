@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from semapix._budget import Budget, TooSmall
 from semapix._rate import PASSES, search
 from semapix.errors import ArgumentError
+from tests.curves import bent
 
 TYPICAL = [1000.0 * 40 ** (i / 8) for i in range(9)]
 
@@ -34,11 +35,6 @@ class Coder:
             return size, size
 
         return code
-
-
-def bent(least, growth, bend, wiggle=0.0):
-    """A rising curve from `least` bytes to `growth` times as many, its logarithm bent, with a small ripple."""
-    return lambda x: least * math.exp(math.log(growth) * (x + bend * x * (1 - x)) + wiggle * math.sin(25 * x))
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
