@@ -41,9 +41,8 @@ def bracket(
     `code`: a mean quality, 0 to 1, to the bytes of a file, and the file. `rates`: bytes of typical pictures of this
     size, at evenly spaced means from 0 to 1. Until one file fits and another does not, the search supposes that this
     picture takes a constant factor more than typical ones; then, that the logarithm of its bytes is linear between the
-    two. If nothing else fits it goes to the lowest quality, so that `reserve` passes are left when it raises TooSmall.
-    Raises TooSmall when the smallest file has more
-    bytes, and TooLarge for a rate when the largest one has fewer.
+    two. If nothing else fits it goes to the lowest quality, early enough for `reserve` passes to be left. Raises
+    TooSmall when the smallest file has more bytes, and TooLarge for a rate when the largest one has fewer.
     """
     means = np.linspace(0, 1, len(rates))
     typical = np.log(np.maximum.accumulate(np.asarray(rates, np.float64))) + _RISE * np.arange(len(rates))

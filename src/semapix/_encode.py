@@ -15,7 +15,7 @@ from semapix._budget import MOST_BPP, Budget
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix._within import best_within, filled
 from semapix._write import metadata_of, written
-from semapix.codecs import QUALITIES, Codec, Region, Steering, open_codec
+from semapix.codecs import QUALITIES, Codec, ContinuousCodec, Region, Steering, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import ImageLike, load
 
@@ -59,11 +59,10 @@ def encode(
 
     `bpp`: the same in bits for each pixel of the picture; of codecs that fill it a rate, which a picture may not have.
 
-    Codec `adaptive` spreads bits as it is told: `strategy`,
-    `blended` (what is meaningful, then what is simple; the default), `semantic`, `complexity`, `simplicity` or
-    `uniform`; or `quality_map`, a map of your own, a grey picture of the same size or an array (H, W) of uint8 or of
-    floats 0 to 1, which alone says the quality itself and with a rate or quality the importance; and `regions`, boxes
-    (x, y, width, height) in pixels that matter most.
+    Codec `adaptive` spreads bits as it is told: `strategy`, `blended` (what is meaningful, then what is simple; the
+    default), `semantic`, `complexity`, `simplicity` or `uniform`; or `quality_map`, a map of your own, a grey picture
+    of the same size or an array (H, W) of uint8 or of floats 0 to 1, which alone says the quality itself and with a
+    rate or quality the importance; and `regions`, boxes (x, y, width, height) in pixels that matter most.
 
     `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
     features); of codecs `scalable` and `adaptive`, `full`, `half` or, of `scalable`, `quarter`, the size at which the
@@ -88,7 +87,7 @@ def encode(
         raise ArgumentError(
             f"codec {opened.name} spreads bits evenly; for strategies, maps and regions choose codec adaptive"
         )
-    if not opened.continuous:
+    if not isinstance(opened, ContinuousCodec):
         if budget is not None:
             return best_within(picture, bundle, budget, variant, labels)
         quality = QUALITY if quality is None else _whole(quality, opened)
@@ -97,7 +96,7 @@ def encode(
     opened.variant(variant)
     analyse = opened.prepare(picture.pixels, steering, labels)
     if budget is not None:
-        return filled(picture, bundle, analyse, budget, variant)
+        return filled(picture, bundle, opened, analyse, budget, variant)
     as_it_is = own is not None and quality is None
     mean = None if as_it_is else ((QUALITY if quality is None else quality) - 1) / (QUALITIES - 1)
     found = analyse(mean, variant)

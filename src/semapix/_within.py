@@ -13,7 +13,7 @@ from semapix._rate import PASSES, search
 from semapix._stream import Stream
 from semapix._write import small_metadata, written, written_within
 from semapix.bundle import Bundle
-from semapix.codecs import QUALITIES, Analysed, Codec, Layers, open_codec
+from semapix.codecs import QUALITIES, Analysed, ContinuousCodec, Layers, open_codec
 from semapix.errors import ArgumentError
 from semapix.imaging import Picture, squared_error
 from semapix.stream import CutPoint, Reader
@@ -35,7 +35,7 @@ class _File(NamedTuple):
     layers: Layers
 
 
-def most_passes(codec: Codec) -> int:
+def most_passes(codec: ContinuousCodec) -> int:
     """How often the networks of a continuous codec see a picture at most, at all of its sizes together."""
     return PASSES if codec.thrifty else _CODINGS
 
@@ -43,11 +43,14 @@ def most_passes(codec: Codec) -> int:
 def filled(
     picture: Picture,
     bundle: Bundle,
+    codec: ContinuousCodec,
     analyse: Callable[[float | None, str | None], Analysed],
     budget: Budget,
     variant: str | None,
 ) -> Stream:
     """The file of a continuous codec within a budget that a search finds, with what fits of the metadata.
+
+    `analyse`: what the codec prepared of the picture.
 
     Of the first of the codec's variants that has one, unless `variant` says which; of a soft picture also of the next
     ones, and the best of them. Where none has, a file that is cut short, if the codec has good ones. Small records of
@@ -58,24 +61,24 @@ def filled(
         raise ArgumentError(f"max_bytes (={budget.bytes}) must be 1 or more")
     if metadata := small_metadata(picture, bundle, budget.bytes // _METADATA):
         try:
-            file = _filled(picture, bundle, analyse, budget, variant, metadata)
+            file = _filled(picture, bundle, codec, analyse, budget, variant, metadata)
         except ArgumentError:  # it may be the records that do not fit
             file = None
         if file is not None and file.complete:
             return file
-    return _filled(picture, bundle, analyse, budget, variant, {})
+    return _filled(picture, bundle, codec, analyse, budget, variant, {})
 
 
 def _filled(
     picture: Picture,
     bundle: Bundle,
+    codec: ContinuousCodec,
     analyse: Callable[[float | None, str | None], Analysed],
     budget: Budget,
     variant: str | None,
     metadata: dict[int, bytes],
 ) -> Stream:
     """What `filled` says, with a place for these records of the metadata."""
-    codec = open_codec(bundle)
     pixels = picture.pixels[:, :, 0].size
     height, width = picture.pixels.shape[:2]
     names: Sequence[str | None] = [variant] if variant is not None else (codec.variants_for(width, height) or [None])

@@ -21,7 +21,7 @@ from semapix.codecs._pixels import normalise
 from semapix.codecs._quality_map import map_symbols, quality_map, spread_map
 from semapix.codecs._tiling import grid_of, picture_of
 from semapix.codecs._unit import Unit, load_tables
-from semapix.codecs.base import QUALITIES, Analysed, Codec, Layers, PictureInfo, need_layers
+from semapix.codecs.base import QUALITIES, Analysed, ContinuousCodec, Layers, PictureInfo, need_layers
 from semapix.codecs.steering import Steering
 from semapix.coding import FRACTION_BITS
 from semapix.errors import ArgumentError, CorruptLayer
@@ -44,7 +44,7 @@ _FACTOR = 2  # by which a side of the picture is shorter in variant `half`
 _HALF_RATE = 0.31  # bits of `half` over those of `full` at the same quality, of held-out photos (results/ablations.md)
 
 
-class Adaptive(Codec):
+class Adaptive(ContinuousCodec):
     """The adaptive codec with one model."""
 
     name = "adaptive"
@@ -52,7 +52,6 @@ class Adaptive(Codec):
     machine_layers = 1
     holds_features = False
     strategies = STRATEGIES
-    continuous = True
     thrifty = True
     cuts_below = False
     decoders = ("faithful", "vivid")
@@ -83,11 +82,6 @@ class Adaptive(Codec):
 
     def layer_count(self, info: PictureInfo) -> int:
         return 2
-
-    def encode(
-        self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
-    ) -> Layers:
-        return self.prepare(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1), variant).code(0.0)
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
         return Layers([self._labels.pack(self._class_logits(pixels))], [], self.variant(variant))

@@ -14,7 +14,16 @@ from semapix.codecs.steering import Steering
 from semapix.errors import ArgumentError, TruncatedStream
 from semapix.tasks import Detections
 
-__all__ = ["QUALITIES", "Analysed", "Codec", "DetectingCodec", "Layers", "PictureInfo", "need_layers"]
+__all__ = [
+    "QUALITIES",
+    "Analysed",
+    "Codec",
+    "ContinuousCodec",
+    "DetectingCodec",
+    "Layers",
+    "PictureInfo",
+    "need_layers",
+]
 
 QUALITIES = 9
 """Quality goes from 1, the smallest file, to this, the best picture."""
@@ -92,26 +101,12 @@ class Codec(ABC):
     strategies: ClassVar[tuple[str, ...]] = ()
     """Names of its ways to spread bits over a picture, the default first; none where it cannot be steered."""
 
-    continuous: ClassVar[bool] = False
-    """Whether it has all qualities between the whole ones, so that any rate can be filled (see `prepare`)."""
-
-    thrifty: ClassVar[bool] = False
-    """Whether bytes of a continuous codec rise in steps with quality, between which thrift leads (see `Analysed`);
-    those of others rise evenly."""
-
-    cuts_below: ClassVar[bool] = True
-    """Whether leading layers of a file are a good picture for what they take: then files of fewer bytes than even the
-    lowest quality takes are cut short."""
-
     decoders: ClassVar[tuple[str, ...]] = ()
     """Names of its decoders, any of which decodes any file, the default first; none where there is only one."""
 
     @classmethod
     def variants(cls) -> tuple[str, ...]:
-        """The variants that a caller may choose, the default first.
-
-        Of a continuous codec, each next one reaches lower rates than the one before, as a rule.
-        """
+        """The variants that a caller may choose, the default first."""
         return tuple(dict.fromkeys(cls.variant_names))
 
     def decoder(self, name: str | None) -> str:
@@ -121,31 +116,6 @@ class Codec(ABC):
                 raise ArgumentError(f"decoder (={name!r}): codec {self.name} has one only")
             raise ArgumentError(f"decoder (={name!r}) must be one of: {', '.join(self.decoders)}")
         return name or (self.decoders or ("",))[0]
-
-    def prepare(
-        self, pixels: NDArray[np.uint8], steering: Steering, labels: Sequence[str] | None = None
-    ) -> Callable[[float | None, str | None], Analysed]:
-        """Prepare a picture, uint8 (H, W, 3), to be coded at any quality, with bits where they matter.
-
-        Of continuous codecs alone. Returns a function of the mean quality, 0 for quality 1 to 1 for the best one, and
-        the variant that runs the networks; more quality never means fewer bytes by much. For None as the mean the
-        importance itself is the quality. Where there are no `strategies`, nothing is asked for by `steering`. Raises
-        ArgumentError for labels, and a map or regions, that do not fit.
-        """
-        raise NotImplementedError(f"codec {self.name} is not continuous")
-
-    def rates(self, variant: str | None = None) -> list[float]:
-        """Bits per pixel of typical photos at each quality, in a variant, of a continuous codec."""
-        return []
-
-    def variants_for(self, width: int, height: int) -> tuple[str, ...]:
-        """Those of `variants` that are worth a try for a rate, of a continuous codec and a picture of this size."""
-        return self.variants()
-
-    def soft(self, pixels: NDArray[np.uint8], variant: str | None, quality: float) -> bool:
-        """Whether a picture has so little detail, for a file of this quality, that the next variant of a continuous
-        codec may be the better picture at the same bytes."""
-        return False
 
     @classmethod
     def quality(cls, layers: Layers, info: PictureInfo) -> float:
@@ -220,6 +190,54 @@ class Codec(ABC):
     @abstractmethod
     def description(self) -> dict[str, Any]:
         """The manifest of the model."""
+
+
+class ContinuousCodec(Codec):
+    """A codec that has all qualities between the whole ones, so that any rate can be filled."""
+
+    thrifty: ClassVar[bool] = False
+    """Whether bytes rise in steps with quality, between which thrift leads (see `Analysed`), and not evenly."""
+
+    cuts_below: ClassVar[bool] = True
+    """Whether leading layers of a file are a good picture for what they take: then files of fewer bytes than even the
+    lowest quality takes are cut short."""
+
+    @abstractmethod
+    def prepare(
+        self, pixels: NDArray[np.uint8], steering: Steering, labels: Sequence[str] | None = None
+    ) -> Callable[[float | None, str | None], Analysed]:
+        """Prepare a picture, uint8 (H, W, 3), to be coded at any quality, with bits where they matter.
+
+        Returns a function of the mean quality, 0 for quality 1 to 1 for the best one, and the variant that runs the
+        networks; more quality never means fewer bytes by much. For None as the mean the importance itself is the
+        quality. Where there are no `strategies`, nothing is asked for by `steering`. Raises ArgumentError for labels,
+        and a map or regions, that do not fit.
+        """
+
+    @abstractmethod
+    def rates(self, variant: str | None = None) -> list[float]:
+        """Bits per pixel of typical photos at each quality, in a variant."""
+
+    def variants_for(self, width: int, height: int) -> tuple[str, ...]:
+        """Those of `variants` that are worth a try for a rate and a picture of this size, in pixels.
+
+        Each next one reaches lower rates than the one before, as a rule.
+        """
+        return self.variants()
+
+    def soft(self, pixels: NDArray[np.uint8], variant: str | None, quality: float) -> bool:
+        """Whether a picture, uint8 (H, W, 3), has so little detail, for a file of this quality (1 to 9), that the next
+        variant may be the better picture at the same bytes."""
+        return False
+
+    def encode(
+        self,
+        pixels: NDArray[np.uint8],
+        quality: int,
+        variant: str | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Layers:
+        return self.prepare(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1), variant).code(0.0)
 
 
 class DetectingCodec(Codec):

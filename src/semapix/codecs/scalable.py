@@ -18,7 +18,7 @@ from semapix.bundle import Bundle
 from semapix.codecs._core import MACHINE_LAYERS, CoreCodec
 from semapix.codecs._outer import OuterCodec, scale_sizes
 from semapix.codecs._unit import load_tables
-from semapix.codecs.base import QUALITIES, Analysed, Codec, Layers, PictureInfo, need_layers
+from semapix.codecs.base import QUALITIES, Analysed, ContinuousCodec, Layers, PictureInfo, need_layers
 from semapix.codecs.steering import Steering
 from semapix.errors import ArgumentError, CorruptLayer
 from semapix.graphs import Graphs
@@ -39,14 +39,13 @@ _LEAST_CORE = {_WHOLE: 0.0, _FULL: 0.0, _HALF: -1.0, _QUARTER: -2.0}  # level: o
 _SHARES = {_WHOLE: 1.0, _HALF: 0.36, _QUARTER: 0.16}  # of them, at the same quality (results/ablations.md)
 
 
-class Scalable(Codec):
+class Scalable(ContinuousCodec):
     """The scalable codec with one model."""
 
     name = "scalable"
     number = 1
     machine_layers = MACHINE_LAYERS
     variant_names = ("full", "full", "half", "quarter")
-    continuous = True
 
     def __init__(self, bundle: Bundle, graphs: Graphs) -> None:
         self._bundle, self._graphs = bundle, graphs
@@ -84,11 +83,6 @@ class Scalable(Codec):
 
     def layer_count(self, info: PictureInfo) -> int:
         return self._core_layers + len(self._sizes(info))
-
-    def encode(
-        self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
-    ) -> Layers:
-        return self.prepare(pixels, Steering(), labels)((quality - 1) / (QUALITIES - 1), variant).code(0.0)
 
     def prepare(
         self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None

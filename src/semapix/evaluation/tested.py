@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import semapix
 from semapix._budget import TooSmall
 from semapix.bundle import Bundle, default_for, find
-from semapix.codecs import CODECS, QUALITIES, Codec, open_codec
+from semapix.codecs import CODECS, QUALITIES, Codec, ContinuousCodec, open_codec
 from semapix.coding import counted_information
 from semapix.errors import ArgumentError, ModelError
 from semapix.evaluation.datasets import Dataset
@@ -176,8 +176,8 @@ def _own(name: str, settings: Mapping[str, Sequence[float]], model: str | None) 
     called = bundle.name
     if words:
         called, what = f"{called}:{options}", f"{what}; {options}"
-    if options.rate and len(sizes := open_codec(bundle).variants()) > 1 and open_codec(bundle).continuous:
-        what += f", at the sizes {', '.join(sizes)}"
+    if options.rate and isinstance(opened := open_codec(bundle), ContinuousCodec):
+        what += f", at the sizes {', '.join(opened.variants())}"
     label = f"Semapix {called.replace(':', ' ')}"
     return Tested(called, label, what, sweep, bundle.path, bundle.fingerprint.hex(), options)
 

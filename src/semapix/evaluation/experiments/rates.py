@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 import semapix
 from semapix._watch import watched_codings
 from semapix._within import most_passes
-from semapix.codecs import open_codec
+from semapix.codecs import ContinuousCodec, open_codec
 from semapix.errors import ArgumentError
 from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
 from semapix.evaluation.experiments._run import Run, bundles_of, merged
@@ -60,7 +60,7 @@ def measure_rates(dataset: Path, protocol: RatesProtocol, run: Run) -> Findings:
     passes = {}
     for codec in codecs:
         opened = None if codec.bundle is None else open_codec(codec.bundle)
-        if opened is None or not opened.continuous:
+        if not isinstance(opened, ContinuousCodec):
             raise ArgumentError(f"codec {codec.name} fills no rate; choose scalable or adaptive")
         passes[codec.name] = most_passes(opened)
     targets = tuple(map(float, protocol.targets))
