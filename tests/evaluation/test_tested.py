@@ -67,7 +67,8 @@ def test_our_files_are_whole_files(tiny_bundle):
     assert coded.machine == 2
     assert (coded.pixels == np.asarray(stream.image())).all()
     assert coded.overhead is not None
-    assert 0 < coded.overhead < 0.2  # small layers: some bits each to end them
+    # Small layers: some bits each to end them; or a few less than there are, as zero bytes at an end are left out.
+    assert -0.01 < coded.overhead < 0.2
 
 
 def test_reference_codecs_give_size_and_payload():
