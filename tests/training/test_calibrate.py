@@ -1,13 +1,18 @@
 """What probabilities of a model rest on: held-out pictures, as their features are after coding."""
 
+import shutil
+
 import numpy as np
 import pytest
+import torch
 
 import semapix
 from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
 from semapix.tasks import Task, evidence_quantiles, fit_temperature
+from semapix.training.export import export
 from semapix.training.scalable.calibrate import calibrate
+from semapix.training.scalable.model import load_scalable
 from semapix.training.splits import labelled
 
 
@@ -51,3 +56,21 @@ def test_bundles_that_do_not_know_say_nothing(tiny_bundle):
     labels = semapix.encode(np.zeros((20, 20, 3), np.uint8), model=tiny_bundle).look()
     assert labels.none_of_these is None
     assert all("evidence" not in task for task in Bundle(tiny_bundle).manifest["tasks"])
+
+
+def test_a_sibling_calibrates_a_bundle(tiny_run, tiny_trained, training_data, tmp_path):
+    sibling, path = tmp_path / "apart", tmp_path / "tiny.spxm"
+    shutil.copytree(tiny_run, sibling)
+    state = torch.load(sibling / "lcnet.ckpt", weights_only=False)
+    state["recipe"]["data"]["held_out"] = 2  # it holds out other pictures, and more of them
+    torch.save(state, sibling / "lcnet.ckpt")
+    found = calibrate(load_scalable(sibling), training_data)
+    assert found != calibrate(tiny_trained, training_data)
+    assert export(tiny_run, path, training_data, sibling=sibling) == {n: c.temperature for n, c in found.items()}
+    assert [task["evidence"] for task in Bundle(path).manifest["tasks"]] == [c.evidence for c in found.values()]
+    assert Bundle(path).manifest["recipe"]["data"]["held_out"] == tiny_trained.recipe.data.held_out
+
+
+def test_a_sibling_needs_data(tiny_run, tmp_path):
+    with pytest.raises(ArgumentError, match=r"must come with data, to a model of: scalable$"):
+        export(tiny_run, tmp_path / "tiny.spxm", sibling=tiny_run)

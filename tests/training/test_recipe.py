@@ -27,6 +27,7 @@ def test_every_shipped_recipe_loads():
         "dicm-tiny",
         "scalable",
         "scalable-grocery",
+        "scalable-grocery-apart",
         "scalable-paper",
         "scalable-tiny",
     ]

@@ -82,6 +82,15 @@ def export(
             show_default=False,
         ),
     ] = None,
+    sibling: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUNDIR",
+            help="With --data, calibrate on the held-out pictures of this run, by its networks: of the same recipe, but "
+            "trained without pictures that resemble those held out. For scalable.",
+            show_default=False,
+        ),
+    ] = None,
     beside: Annotated[
         str | None,
         typer.Option(
@@ -110,7 +119,7 @@ def export(
         raise ArgumentError(f"--beside (={beside}) must be another file than -o (={out}), which would overwrite it")
     with _training_packages():
         from semapix.training.export import export as make_bundle
-    temperatures = make_bundle(run, out, data, stage=stage, force=force)
+    temperatures = make_bundle(run, out, data, stage=stage, sibling=sibling, force=force)
     shared = leave_out(out, lender) if lender else []
     say(f"{run} -> {out}  {out.stat().st_size:,} bytes")
     for task, temperature in temperatures.items():

@@ -11,13 +11,20 @@ __all__ = ["export"]
 
 
 def export(
-    folder: Path, bundle: Path, data: Path | None = None, *, stage: str | None = None, force: bool = False
+    folder: Path,
+    bundle: Path,
+    data: Path | None = None,
+    *,
+    stage: str | None = None,
+    sibling: Path | None = None,
+    force: bool = False,
 ) -> dict[str, float]:
     """Make a bundle of the checkpoints in `folder`, and return the temperature of each task that was calibrated.
 
     `data`: where the data sets of the recipe are; tasks are calibrated on their held-out pictures. `stage`: the stage
-    after which the model is taken, by default the last. Raises ArgumentError when `folder` lacks the checkpoint of a
-    stage or `stage` makes no model, OutputError when `bundle` exists, unless `force`.
+    after which the model is taken, by default the last. `sibling`: the folder of a run whose held-out pictures and
+    networks calibrate this model. Raises ArgumentError when `folder` lacks the checkpoint of a stage, `stage` makes no
+    model or `sibling` is of no use, OutputError when `bundle` exists, unless `force`.
     """
     firsts = {name: next(x for x in system.stages if x not in system.aids) for name, system in SYSTEMS.items()}
     begun = {name: SYSTEMS[name] for name, stage in firsts.items() if (folder / f"{stage}.ckpt").is_file()}
@@ -30,4 +37,9 @@ def export(
     able = (*system.earlier, system.stages[-1])
     if stage is not None and stage not in able:
         raise ArgumentError(f"stage (={stage!r}) of {name} must be one that makes a model: {', '.join(able)}")
-    return system.export(folder, bundle, data, stage or able[-1], force=force)
+    if sibling is not None and (data is None or not system.siblings):
+        raise ArgumentError(
+            f"a run that calibrates (={sibling}) must come with data, to a model of: "
+            + ", ".join(name for name, system in SYSTEMS.items() if system.siblings)
+        )
+    return system.export(folder, bundle, data, stage or able[-1], sibling=sibling, force=force)

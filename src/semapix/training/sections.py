@@ -15,7 +15,7 @@ T = TypeVar("T")
 _PRECISIONS = ("32-true", "bf16-mixed")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecipeData:
     """Folders of the training data, relative to `--data`."""
 
@@ -31,6 +31,8 @@ class RecipeData:
     """Every n-th training picture is held out for tuning."""
     held_out_photos: int
     """Every n-th photo is held out for tuning."""
+    held_out_alike: bool = False
+    """Held-out pictures are whole groups of look-alikes, so that none resembles one that trains (splits.py)."""
 
 
 def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:

@@ -35,6 +35,9 @@ class System(ABC):
     earlier: ClassVar[tuple[str, ...]] = ()
     """Stages before the last that a bundle can be made after as well, to see what each is good for."""
 
+    siblings: ClassVar[bool] = False
+    """Whether another run can calibrate a bundle: a sibling, trained in the same way on fewer pictures."""
+
     @abstractmethod
     def prepare(self, recipe: Any, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
         """A stage of a recipe of this system; `folder` holds the checkpoints of earlier stages."""
@@ -45,9 +48,16 @@ class System(ABC):
 
     @abstractmethod
     def export(
-        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+        self,
+        folder: Path,
+        bundle: Path,
+        data: Path | None,
+        stage: str,
+        *,
+        sibling: Path | None = None,
+        force: bool = False,
     ) -> dict[str, float]:
         """Make a bundle of the checkpoints in `folder`; with `data`, calibrate its tasks on held-out pictures.
 
-        `stage`: the last one, or one of `earlier`. Returns the temperature of each task that was calibrated.
+        `stage`: the last one, or one of `earlier`. `sibling`: the run that calibrates it, if `siblings`. Returns the temperature of each task that was calibrated.
         """

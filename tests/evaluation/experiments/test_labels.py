@@ -1,10 +1,12 @@
 """Honest labels, measured."""
 
+import dataclasses
 import json
 
 import pytest
 from PIL import Image
 
+from semapix.bundle import Bundle
 from semapix.errors import ArgumentError
 from semapix.evaluation.experiments.labels import LabelsProtocol, measure_labels
 from tests import pictures
@@ -46,11 +48,19 @@ def protocol(**changes):
     return LabelsProtocol(**{**values, **changes})
 
 
-def test_calibration_and_foreign_pictures(run, data):
-    findings = measure_labels(data, protocol(), run())
+@pytest.fixture
+def calibrated(run, calibrated_bundle):
+    """A run of the tiny model after its calibration."""
+    return dataclasses.replace(run(), model=str(calibrated_bundle))
+
+
+def test_calibration_and_foreign_pictures(calibrated, calibrated_bundle, data):
+    findings = measure_labels(data, protocol(), calibrated)
     assert findings.failures == []
     results = findings.record.results
     assert [figure["task"] for figure in results["calibration"]] == ["coarse", "fine"]
+    temperatures = [task["temperature"] for task in Bundle(calibrated_bundle).manifest["tasks"]]
+    assert [figure["temperature"] for figure in results["calibration"]] == temperatures
     for figure in results["calibration"]:
         assert figure["pictures"] == 10  # of the part test, those of one source
         for state in ("before", "after"):
@@ -68,8 +78,10 @@ def test_calibration_and_foreign_pictures(run, data):
     assert counts == {"test": 10, "coco without": 6, "held out": 10, "coco": 6}  # its labels are no bananas
 
 
-def test_refusals(run, data):
+def test_refusals(calibrated, run, data):
     with pytest.raises(ArgumentError, match="'coco within' must be a data set, alone, with, or without"):
-        measure_labels(data, protocol(report=[["test", "coco within"]]), run())
+        measure_labels(data, protocol(report=[["test", "coco within"]]), calibrated)
     with pytest.raises(ArgumentError, match="its labels are not those of the model's tasks"):
-        measure_labels(data, protocol(test="coco"), run())
+        measure_labels(data, protocol(test="coco"), calibrated)
+    with pytest.raises(ArgumentError, match="is not calibrated; make it with: semapix export --data"):
+        measure_labels(data, protocol(), run())

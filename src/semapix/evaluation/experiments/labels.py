@@ -31,8 +31,6 @@ from semapix.tasks import (
     FOREIGN,
     Task,
     evidence,
-    evidence_quantiles,
-    fit_temperature,
     none_of_these,
     probabilities,
 )
@@ -161,14 +159,16 @@ class _Rows:
 
 
 def measure_labels(data: Path, protocol: LabelsProtocol, run: Run) -> Findings:
-    """Fit temperatures and quantiles on held-out pictures, and see what they are worth on test pictures.
+    """What temperatures and quantiles of a model are worth on test pictures.
 
-    `data`: the folder above those of the data sets. Raises ArgumentError for missing data sets, and for those of which
-    nobody knows what they hold.
+    `data`: the folder above those of the data sets. Raises ArgumentError for missing data sets, for those of which
+    nobody knows what they hold, and for a model without quantiles.
     """
     (codec,), _ = choose([protocol.model], {}, run.model)
     rows = _Rows(data, protocol, codec, run)
-    calibrations = [_calibration(task, rows[_HELD_OUT], rows[_TEST]) for task in rows.tasks]
+    if not all(task.evidence for task in rows.tasks.values()):
+        raise ArgumentError(f"{rows.bundle.path} is not calibrated; make it with: semapix export --data")
+    calibrations = [_calibration(task, rows[_TEST]) for task in rows.tasks.values()]
     scores = _scores(rows, protocol)
     compared = [_compare(name, score, rows, protocol.choose) for name, score in scores.items()]
     best = max(compared, key=lambda row: row["mean"])["score"]
@@ -181,14 +181,15 @@ def measure_labels(data: Path, protocol: LabelsProtocol, run: Run) -> Findings:
             [rows.bundle],
             settings={
                 "protocol": asdict(protocol),
-                "calibration": "of logits from files; temperature fitted on the pictures that the recipe holds out; "
-                "ECE with 15 bins; NLL in nats; 95 % by bootstrap over test pictures",
+                "calibration": "of logits from files, with a temperature of 1 and with that of the model; ECE with 15 "
+                "bins; NLL in nats; 95 % by bootstrap over test pictures",
                 "scores": f"higher: more foreign; of logits of task {protocol.task} where no other is named; distances "
                 f"on all machine features, with {protocol.statistics} training pictures behind them",
                 "AUROC": "how often a foreign picture scores higher than a known one, 0.5 is chance; 95 % by bootstrap "
                 "over pictures; with, without: of a category that may hold a label (matches.yaml), or none",
                 "chosen": f"{best}, by the mean over pictures that are no test pictures",
-                "foreign": f"share of pictures with none_of_these above {FOREIGN:g}; of held-out pictures it is 5 %",
+                "foreign": f"share of pictures with none_of_these above {FOREIGN:g}; of those that calibrated the model it "
+                "is 5 %",
             },
             results={"calibration": calibrations, "choice": compared, "report": reported, "foreign": accepted},
             tables={"foreign": Table(["pictures", "number", "foreign"], [list(row.values()) for row in accepted])},
@@ -223,12 +224,11 @@ def _features(rows: Sequence[Row]) -> Values:
     return np.array([row["features"] for row in rows], np.float64)
 
 
-def _calibration(task: str, held_out: Sequence[Row], tests: Sequence[Row]) -> dict[str, Any]:
-    """ECE and NLL of a task on test pictures, without and with the temperature of held-out pictures."""
-    fitted = fit_temperature(_logits(held_out, task), np.array([row[task] for row in held_out], np.int64))
-    logits, truth = _logits(tests, task), np.array([row[task] for row in tests], np.int64)
-    figure: dict[str, Any] = {"task": task, "pictures": len(tests), "temperature": fitted}
-    for name, temperature in (("before", 1.0), ("after", fitted)):
+def _calibration(task: Task, tests: Sequence[Row]) -> dict[str, Any]:
+    """ECE and NLL of a task on test pictures, without and with its temperature."""
+    logits, truth = _logits(tests, task.name), np.array([row[task.name] for row in tests], np.int64)
+    figure: dict[str, Any] = {"task": task.name, "pictures": len(tests), "temperature": task.temperature}
+    for name, temperature in (("before", 1.0), ("after", task.temperature)):
         figure[name] = _honesty(probabilities(logits, temperature), truth)
     figure["top1"] = 100 * float(np.mean(logits.argmax(1) == truth))
     return figure
@@ -342,7 +342,8 @@ def _compare(
 
 def _accepted(protocol: LabelsProtocol, rows: _Rows) -> list[dict[str, Any]]:
     """How many pictures of each reported set are called foreign, percent."""
-    quantiles = evidence_quantiles(_logits(rows[_HELD_OUT], protocol.task))
+    quantiles = rows.tasks[protocol.task].evidence
+    assert quantiles is not None  # `measure_labels` has seen to it
     names = list(dict.fromkeys(name for pair in protocol.report for name in pair))
     return [
         {

@@ -61,7 +61,14 @@ class AdaptiveSystem(System):
         restore_adaptive(bundle, folder)
 
     def export(
-        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+        self,
+        folder: Path,
+        bundle: Path,
+        data: Path | None,
+        stage: str,
+        *,
+        sibling: Path | None = None,
+        force: bool = False,
     ) -> dict[str, float]:
         if data is None:
             raise ArgumentError("adaptive: name the training data with --data; typical rates are measured on them")

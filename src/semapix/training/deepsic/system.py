@@ -47,7 +47,14 @@ class DeepsicSystem(System):
         restore_deepsic(bundle, folder)
 
     def export(
-        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+        self,
+        folder: Path,
+        bundle: Path,
+        data: Path | None,
+        stage: str,
+        *,
+        sibling: Path | None = None,
+        force: bool = False,
     ) -> dict[str, float]:
         if data is None:
             raise ArgumentError("deepsic: name the training data with --data; its coder counts contexts on them")

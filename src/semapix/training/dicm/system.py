@@ -66,7 +66,14 @@ class DicmSystem(System):
         restore_dicm(bundle, folder)
 
     def export(
-        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+        self,
+        folder: Path,
+        bundle: Path,
+        data: Path | None,
+        stage: str,
+        *,
+        sibling: Path | None = None,
+        force: bool = False,
     ) -> dict[str, float]:
         return export_dicm(load_dicm(folder), bundle, data, force=force)
 

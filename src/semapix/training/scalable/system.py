@@ -29,6 +29,7 @@ class ScalableSystem(System):
 
     stages = ("teacher", "lfrnet", "lcnet", "outer")
     aids = ("teacher",)
+    siblings = True
 
     def prepare(self, recipe: ScalableRecipe, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:
         if stage == "outer":
@@ -50,10 +51,17 @@ class ScalableSystem(System):
         restore_run(bundle, folder)
 
     def export(
-        self, folder: Path, bundle: Path, data: Path | None, stage: str, *, force: bool = False
+        self,
+        folder: Path,
+        bundle: Path,
+        data: Path | None,
+        stage: str,
+        *,
+        sibling: Path | None = None,
+        force: bool = False,
     ) -> dict[str, float]:
         trained = load_scalable(folder)
-        calibrations = {} if data is None else calibrate(trained, data)
+        calibrations = {} if data is None else calibrate(load_scalable(sibling) if sibling else trained, data)
         export_scalable(trained, bundle, calibrations, data=data, force=force)
         return {task: calibration.temperature for task, calibration in calibrations.items()}
 
