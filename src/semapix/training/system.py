@@ -59,5 +59,6 @@ class System(ABC):
     ) -> dict[str, float]:
         """Make a bundle of the checkpoints in `folder`; with `data`, calibrate its tasks on held-out pictures.
 
-        `stage`: the last one, or one of `earlier`. `sibling`: the run that calibrates it, if `siblings`. Returns the temperature of each task that was calibrated.
+        `stage`: the last one, or one of `earlier`. `sibling`: the run that calibrates it, if `siblings`. Returns the
+        temperature of each task that was calibrated.
         """

@@ -188,8 +188,8 @@ def measure_labels(data: Path, protocol: LabelsProtocol, run: Run) -> Findings:
                 "AUROC": "how often a foreign picture scores higher than a known one, 0.5 is chance; 95 % by bootstrap "
                 "over pictures; with, without: of a category that may hold a label (matches.yaml), or none",
                 "chosen": f"{best}, by the mean over pictures that are no test pictures",
-                "foreign": f"share of pictures with none_of_these above {FOREIGN:g}; of those that calibrated the model it "
-                "is 5 %",
+                "foreign": f"share of pictures with none_of_these above {FOREIGN:g}; of those behind the "
+                "quantiles it is 5 %",
             },
             results={"calibration": calibrations, "choice": compared, "report": reported, "foreign": accepted},
             tables={"foreign": Table(["pictures", "number", "foreign"], [list(row.values()) for row in accepted])},

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import semapix
-from semapix.codecs import QUALITIES
+from semapix.codecs import QUALITIES, ContinuousCodec, open_codec
 from semapix.errors import ArgumentError
 from semapix.evaluation.bootstrap import Interval, bootstrap
 from semapix.evaluation.datasets import TestPicture, open_dataset, some_of
@@ -27,6 +27,8 @@ from semapix.evaluation.tested import choose, opened_bundle
 from semapix.imaging import load, resize
 
 __all__ = ["MachineShareProtocol", "measure_machine_share"]
+
+_STEPS = 32  # between two whole qualities
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,16 @@ class _Work:
     psnr: float
 
 
+class _Found(NamedTuple):
+    """A stream that reaches the PSNR."""
+
+    bytes: int
+    quality: float
+    layers: int
+    psnr: float
+    variant: str | None = None
+
+
 def measure_machine_share(dataset: Path, protocol: MachineShareProtocol, run: Run) -> Findings:
     """Find the smallest stream of every picture that reaches the PSNR, and what tasks read of it.
 
@@ -62,7 +74,7 @@ def measure_machine_share(dataset: Path, protocol: MachineShareProtocol, run: Ru
         Job(
             f"{picture.name}, {codec.name}",
             _Work(picture, bundle.path, protocol.side, protocol.psnr),
-            ["machine share", codec.depends, picture.name, picture.digest, protocol.side, protocol.psnr],
+            ["machine share, all qualities", codec.depends, picture.name, picture.digest, protocol.side, protocol.psnr],
         )
         for picture in some_of(data.pictures, run.limit)
     ]
@@ -71,7 +83,7 @@ def measure_machine_share(dataset: Path, protocol: MachineShareProtocol, run: Ru
     reached = [row for row in outcome.rows if row["bytes"] is not None]
     tasks = [task["name"] for task in bundle.manifest["tasks"]]
     figures = {task: _figure(reached, task, protocol.at_most) for task in tasks} if reached else {}
-    columns = ["picture", "bytes", "quality", "layers", "psnr", "machine"]
+    columns = ["picture", *_Found._fields, "machine"]
     return Findings(
         Record(
             f"machine share on {data.name}",
@@ -81,8 +93,9 @@ def measure_machine_share(dataset: Path, protocol: MachineShareProtocol, run: Ru
                 "protocol": asdict(protocol),
                 "pictures": f"the central {protocol.side}x{protocol.side} pixels; smaller pictures squeezed to that",
                 "machine": "bytes of the stream up to the last layer that the task reads, front header included",
-                "stream": f"the smallest of all prefixes of files of quality 1 to {QUALITIES} that reaches "
-                f"{protocol.psnr:g} dB; for each number of layers by bisection, since PSNR rises with quality",
+                "stream": f"the smallest that reaches {protocol.psnr:g} dB: of codecs that have all qualities, "
+                f"the whole files of qualities 1 to {QUALITIES} in steps of 1/{_STEPS} at all sizes; of others all "
+                "prefixes of the files of whole qualities; by bisection, since PSNR rises with quality",
                 "share": "bytes of all pictures together; 95 % by bootstrap over pictures",
             },
             results={"tasks": figures, "pictures": len(outcome.rows), "reached": len(reached)},
@@ -113,33 +126,50 @@ def _square(picture: TestPicture, side: int) -> NDArray[np.uint8]:
 def _measure(work: _Work) -> list[Row]:
     bundle = opened_bundle(work.model)
     original = np.ascontiguousarray(_square(work.picture, work.side))
+    codec = open_codec(bundle)
+    whole = isinstance(codec, ContinuousCodec)
+    variants = codec.variants_for(work.side, work.side) if isinstance(codec, ContinuousCodec) else (None,)
+    qualities = [1 + n / _STEPS for n in range((QUALITIES - 1) * _STEPS + 1)] if whole else range(1, QUALITIES + 1)
 
     @cache
-    def file(quality: int) -> semapix.Stream:
-        return semapix.open(semapix.encode(original, bundle.codec, quality, bundle).to_bytes(), bundle)
+    def file(quality: float, variant: str | None) -> semapix.Stream:
+        return semapix.open(semapix.encode(original, bundle.codec, quality, bundle, variant=variant).to_bytes(), bundle)
+
+    found: list[_Found] = []
+    for variant in variants:
+        layers = len(file(QUALITIES, variant).layers)
+        for count in [layers] if whole else range(layers, 0, -1):
+            stream = _smallest(partial(file, variant=variant), qualities, count, original, work.psnr)
+            if stream is None:
+                break  # fewer layers do not reach it either
+            found.append(stream._replace(variant=variant))
+    tasks = bundle.manifest["tasks"]
+    machine = {task["name"]: len(file(QUALITIES, None).to_bytes(task["layers"])) for task in tasks}
+    best = min(found, key=lambda stream: stream.bytes)._asdict() if found else dict.fromkeys(_Found._fields)
+    return [{"picture": work.picture.name, **best, "machine": machine}]
+
+
+def _smallest(
+    file: Callable[[float], semapix.Stream],
+    qualities: Sequence[float],
+    layers: int,
+    original: NDArray[np.uint8],
+    wanted: float,
+) -> _Found | None:
+    """Of the files of these qualities, cut behind a layer, the first that reaches a PSNR, by bisection."""
 
     @cache
-    def reached(quality: int, layers: int) -> float:
-        """PSNR of a prefix."""
-        prefix = semapix.open(file(quality).to_bytes(layers), bundle)
+    def reached(place: int) -> float:
+        prefix = semapix.open(file(qualities[place]).to_bytes(layers), file(qualities[place]).model)
         return psnr(np.asarray(prefix.image()), original)
 
-    found: list[tuple[int, int, int]] = []  # bytes, quality, layers
-    for layers in range(len(file(QUALITIES).layers), 0, -1):
-        low, high = 1, QUALITIES
-        if reached(high, layers) < work.psnr:
-            break  # fewer layers do not reach it either
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if reached(middle, layers) >= work.psnr else (middle + 1, high)
-        found.append((len(file(low).to_bytes(layers)), low, layers))
-    tasks = bundle.manifest["tasks"]
-    machine = {task["name"]: len(file(QUALITIES).to_bytes(task["layers"])) for task in tasks}
-    row: Row = {"picture": work.picture.name, "bytes": None, "quality": None, "layers": None, "psnr": None}
-    if found:
-        size, quality, layers = min(found)
-        row |= {"bytes": size, "quality": quality, "layers": layers, "psnr": reached(quality, layers)}
-    return [{**row, "machine": machine}]
+    low, high = 0, len(qualities) - 1
+    if reached(high) < wanted:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) >= wanted else (middle + 1, high)
+    return _Found(len(file(qualities[low]).to_bytes(layers)), qualities[low], layers, reached(low))
 
 
 def _figure(rows: Sequence[Row], task: str, at_most: float) -> dict[str, Any]:
