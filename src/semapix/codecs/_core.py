@@ -73,12 +73,15 @@ class CoreCodec:
         self._graphs = graphs
         self.units = [Unit(bundle, graphs, tables, f"s{layer + 1}") for layer in range(self.levels + MACHINE_LAYERS)]
 
-    def encode(self, core: NDArray[np.uint8], level: float) -> list[bytes]:
-        """The bytes of the layers at quality level `level`, 0 being the lowest; it may lie between two."""
+    def encode(self, core: NDArray[np.uint8], level: float) -> tuple[list[bytes], NDArray[np.uint8]]:
+        """The bytes of the layers at quality level `level`, and the core that they decode to.
+
+        Level 0 is the lowest one; it may lie between two.
+        """
         bands = self._transform(core)
         walk = _Walk(self, level, None)
-        self._signal(walk, self._machine(walk, bands), bands)
-        return walk.written
+        image = self._signal(walk, self._machine(walk, bands), bands)
+        return walk.written, self._picture(image)
 
     def encode_machine(self, core: NDArray[np.uint8]) -> list[bytes]:
         """The bytes of s1 and s2 alone: those that `encode` gives at every level."""
@@ -107,7 +110,9 @@ class CoreCodec:
     def decode(self, layers: Sequence[bytes], level: float) -> NDArray[np.uint8]:
         """The core, uint8 (side, side, 3), from the leading layers."""
         walk = _Walk(self, level, layers)
-        image = self._signal(walk, self._machine(walk, None), None)
+        return self._picture(self._signal(walk, self._machine(walk, None), None))
+
+    def _picture(self, image: Array) -> NDArray[np.uint8]:
         return denormalise(image + self._graphs.run("post", image)[0])
 
     def _transform(self, core: NDArray[np.uint8]) -> _Bands:

@@ -102,12 +102,11 @@ class Scalable(ContinuousCodec):
             number = self.variant(variant) or (_FULL if steps else _WHOLE)
             info, quality = PictureInfo(width, height, 1 + whole, number), 1 + whole + steps / _STEPS
             sizes, level = self._sizes(info), self._core_level(info, quality)
-            written = self._core.encode(core, level)
+            written, below = self._core.encode(core, level)
             machine, signal = written[:MACHINE_LAYERS], [[data] for data in written[MACHINE_LAYERS:]]
             if number != _WHOLE:
                 signal[0] = [bytes([steps]) + signal[0][0]]
             if sizes:
-                below = self._core.decode(written, level)
                 signal += self._outer.encode(sized(number), below, sizes, quality)
             return Analysed(info.quality, lambda thrift: Layers(machine, signal, number))
 
