@@ -20,7 +20,7 @@ from semapix.stream import CutPoint, Reader
 
 __all__ = ["best_within", "filled", "most_passes"]
 
-_CODINGS = 12  # of a picture by networks that cost little, at all sizes together; two are left for each smaller size
+_PASSES = 12  # of a picture by networks that cost little, at all sizes together; two are left for each smaller size
 _TRIED = 3  # passes, at the least, that a smaller size of a soft picture is worth
 _HOPELESS = 1.25  # times the budget, the least that a variant takes as far as larger ones tell: not worth a try
 _METADATA = 10  # the share of a budget that is kept for metadata is one in so many
@@ -37,7 +37,7 @@ class _File(NamedTuple):
 
 def most_passes(codec: ContinuousCodec) -> int:
     """How often the networks of a continuous codec see a picture at most, at all of its sizes together."""
-    return PASSES if codec.thrifty else _CODINGS
+    return PASSES if codec.thrifty else _PASSES
 
 
 def filled(
