@@ -112,7 +112,7 @@ def test_a_budget_below_the_least_is_an_error_that_says_both():
 def test_a_budget_above_the_most_is_the_largest_file_and_for_a_rate_an_error():
     assert bracket(Coder(bent(500, 12, 0)), Budget(30_000), TYPICAL, passes=8) == 6000
     assert bracket(Coder(bent(5000, 12, 0)), Budget(100_000), TYPICAL, passes=8) == 60_000
-    rule = r"bpp \(=24.0\) must be 4.8000 or less: this picture takes no more at the highest quality; a number of bytes"
+    rule = r"bpp \(=24.0\) must be 4.8000 or less: this picture takes no more at the highest quality; max_bytes"
     with pytest.raises(ArgumentError, match=rule):
         bracket(Coder(bent(500, 12, 0)), Budget.of_rate(24.0, 10_000), TYPICAL, passes=8)
     # A leap at the very end: what takes more than the budget there is no reason to say that nothing does.

@@ -51,9 +51,7 @@ def test_a_long_name_leaves_room_for_the_temporary_one(tmp_path: Path) -> None:
 def test_an_existing_file_needs_force(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(
-        OutputError, match=re.escape(f"{path}: exists already; --force (force=True) overwrites it") + "$"
-    ):
+    with pytest.raises(OutputError, match=re.escape(f"{path}: exists already; force=True overwrites it") + "$"):
         atomic_write(path, b"new")
     assert path.read_bytes() == b"old"
     atomic_write(path, b"new", force=True)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from semapix.errors import ArgumentError, ImageError, OutputError
+from semapix.errors import ArgumentError, ImageError, MissingFile, OutputError
 from semapix.imaging import ENDINGS, MAX_PIXELS, Box, check_ending, load, pad_to, reduce, resize, save, tiles
 
 SIZES = [(1, 1), (1, 7), (7, 1), (3, 5), (17, 31)]  # height, width
@@ -369,7 +369,7 @@ def test_flipped_bits_give_a_picture_or_an_image_error(position: int, flip: int,
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     path = tmp_path / "no.png"
-    with pytest.raises(ImageError, match=re.escape(f"{path}: cannot be read (No such file or directory)") + "$"):
+    with pytest.raises(MissingFile, match=re.escape(f"{path}: cannot be opened (No such file or directory)") + "$"):
         load(path)
     with pytest.raises(ImageError, match=re.escape(f"{tmp_path}: cannot be read (Is a directory)") + "$"):
         load(tmp_path)

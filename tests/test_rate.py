@@ -205,8 +205,8 @@ def test_a_curve_that_leaps_at_zero_is_met_at_zero(rates):
 
 def test_a_budget_above_the_most_is_the_largest_file_and_for_a_rate_an_error():
     assert search(Coder(bent(500, 40, 0)), Budget(30_000), TYPICAL) == 20_000
-    rule = r"bpp \(=24.0\) must be 16.0000 or less: this picture takes no more at the highest quality; a number of "
-    rule += "bytes makes its largest file"
+    rule = r"bpp \(=24.0\) must be 16.0000 or less: this picture takes no more at the highest quality; max_bytes "
+    rule += r"\(=30000\) makes its largest file"
     with pytest.raises(ArgumentError, match=rule):
         search(Coder(bent(500, 40, 0)), Budget.of_rate(24.0, 10_000), TYPICAL)
 

@@ -125,7 +125,9 @@ def test_machine_features_are_those_of_the_layers(tiny_bundle):
 
 def test_another_models_head_and_files_are_refused(folder, head, tiny_bundle, other_model, tmp_path):
     mine, other = (Bundle(path).fingerprint[:4].hex() for path in (tiny_bundle, other_model))
-    with pytest.raises(ArgumentError, match=rf"taught for model tiny \({mine}\), the file was made with {other}"):
+    with pytest.raises(
+        ArgumentError, match=rf"taught for model tiny \({mine}\), the file was made with other \({other}\)"
+    ):
         semapix.encode(shade(10, 0), model=other_model).look(head=head)
     path = tmp_path / "a.spix"
     semapix.encode(shade(10, 0), model=other_model).save(path)
@@ -152,8 +154,12 @@ def test_examples_that_cannot_teach(tiny_bundle, tmp_path):
     some = [shade(10, seed) for seed in range(6)]
     for examples, message in (
         ({"a": some[:1], "b": some}, "label 'a' has one example; give it two or more"),
-        ({"a": some}, "10 examples or more, not 6"),
-        ({"a": some * 2}, "two classes or more, not of one"),
+        ({"a": some[:3], "b": some[:3]}, "10 examples or more, not 6"),
+        ({"a": some * 2}, "'a' is the only label; a head tells two or more apart"),
+        ({"a": some, "b": []}, "label 'b' has no examples; give it some twenty"),
+        ({"a": some, "b": "folder"}, "label 'b' must have a list of examples, not 'folder'"),
+        ({1: some, 2: some}, "label 1 must be a string, not int"),
+        (["a"], "examples must be a folder or a mapping of labels, not list"),
         ({}, "there are no examples; give some twenty of each label"),
         ({"a": {"b": some}, "c": some}, "some labels hold examples and others finer labels"),
         ({"a": {"b": some}, "c": {"b": some}}, "label 'b' lies in both 'a' and 'c'; rename one"),

@@ -86,8 +86,7 @@ def bracket(
             mean = min(1.0, max(0.0, mean + math.copysign(max(step, _FINEST), missing)))
     largest = max(fitting)
     if topped and budget.rate is not None and aim - math.log(largest) >= _ENOUGH:
-        why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
-        raise budget.too_large(largest, why)
+        raise budget.too_large(largest)
     return fitting[largest]
 
 

@@ -61,14 +61,21 @@ class Budget:
             return TooSmall(f"bpp (={self.rate.bpp}) must be a number of bytes, {least} or more: {why}", least)
         return TooSmall(self._rule(f"{self._amount(least, math.ceil)} or more: {why}"), least)
 
-    def too_large(self, most: int, why: str) -> TooLarge:
-        """The error for a budget above `most` bytes, the most that can be filled."""
+    def too_large(self, most: int, variant: str | None = None) -> TooLarge:
+        """The error for a budget above `most` bytes, the most that can be filled at the highest quality.
+
+        `variant`: the one that was asked for, if there are larger ones.
+        """
+        way_out = f"max_bytes (={self.bytes}) makes its largest file"
+        why = f"this picture takes no more at the highest quality; {way_out}"
+        if variant is not None:
+            why = f"variant {variant} takes no more at the highest quality; leave it out, or {way_out}"
         return TooLarge(self._rule(f"{self._amount(most, math.floor)} or less: {why}"), most)
 
     def between(self, most: int, least: int) -> ArgumentError:
         """The error for a budget above `most` bytes, the most at a smaller size, and below `least`, the least here."""
         smaller, larger = self._amount(most, math.floor), self._amount(least, math.ceil)
-        why = "this picture takes none between them; a number of bytes makes the largest file below"
+        why = f"this picture takes none between them; max_bytes (={self.bytes}) makes the largest file below"
         return ArgumentError(self._rule(f"{smaller} or less, or {larger} or more: {why}"))
 
     def _rule(self, rule: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from numbers import Real
 from operator import index
 from typing import Any
@@ -15,9 +16,11 @@ from semapix._budget import MOST_BPP, Budget
 from semapix._stream import ModelLike, Stream, choose_model
 from semapix._within import best_within, filled
 from semapix._write import metadata_of, written
+from semapix.bundle import Bundle
 from semapix.codecs import QUALITIES, Codec, ContinuousCodec, Region, Steering, open_codec
 from semapix.errors import ArgumentError
-from semapix.imaging import ImageLike, load
+from semapix.imaging import ImageLike, Picture, load
+from semapix.stream import metadata_name
 
 __all__ = ["QUALITY", "check_rate", "encode"]
 
@@ -38,6 +41,7 @@ def encode(
     strategy: str | None = None,
     quality_map: ImageLike | NDArray[Any] | None = None,
     regions: Iterable[tuple[int, int, int, int]] = (),
+    exif: bool = True,
 ) -> Stream:
     """Code a picture.
 
@@ -55,7 +59,8 @@ def encode(
     are made, the one of the highest quality that fits and the one of the next quality, cut, and the better one is kept;
     sizes must rise with quality. A codec without pixels keeps the highest quality of which all layers fit, or else the
     highest of which the first one does, and no ICC profile. ICC profile and EXIF block are kept if there is room left
-    for them; of codecs that fill `max_bytes` a tenth of it is theirs, as far as they fit into that.
+    for them, and named in `left_out` of what is returned if not; of codecs that fill `max_bytes` a tenth of it is
+    theirs, as far as they fit into that.
 
     `bpp`: the same in bits for each pixel of the picture; of codecs that fill it a rate, which a picture may not have.
 
@@ -67,7 +72,8 @@ def encode(
     `variant`: of codec `deepsic`, `pre` (labels are decided while encoding; the default) or `post` (from the file's
     features); of codecs `scalable` and `adaptive`, `full`, `half` or, of `scalable`, `quarter`, the size at which the
     picture is coded, by default `full` but for a rate that it cannot take, and for soft pictures. `labels`: for `pre`
-    and `adaptive`, labels of your own in place of the model's, 1 to 5 names of its classes or groups.
+    and `adaptive`, what is in the picture, in place of what the model sees: 1 to 5 names of its classes or groups.
+    `exif`: False leaves the EXIF block out, which may tell where and when the picture was made.
 
     Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range
     (with the rates that the picture takes; between the two sizes of `adaptive` a drawing may take none), for more than
@@ -77,6 +83,8 @@ def encode(
     bundle = choose_model(codec, model)
     check_rate(quality, max_bytes, bpp)
     picture = load(image)
+    if not exif:
+        picture = replace(picture, exif=None)
     opened = open_codec(bundle)
     own = None if quality_map is None else _map(quality_map)
     steering = Steering(strategy, own, tuple(_region(region) for region in regions))
@@ -89,18 +97,25 @@ def encode(
         )
     if not isinstance(opened, ContinuousCodec):
         if budget is not None:
-            return best_within(picture, bundle, budget, variant, labels)
+            return _told(best_within(picture, bundle, budget, variant, labels), picture, bundle)
         quality = QUALITY if quality is None else _whole(quality, opened)
         layers = opened.encode(picture.pixels, quality, variant, labels)
         return written(picture, bundle, quality, layers, metadata_of(picture, bundle))
     opened.variant(variant)
     analyse = opened.prepare(picture.pixels, steering, labels)
     if budget is not None:
-        return filled(picture, bundle, opened, analyse, budget, variant)
+        return _told(filled(picture, bundle, opened, analyse, budget, variant), picture, bundle)
     as_it_is = own is not None and quality is None
     mean = None if as_it_is else ((QUALITY if quality is None else quality) - 1) / (QUALITIES - 1)
     found = analyse(mean, variant)
     return written(picture, bundle, found.quality, found.code(0.0), metadata_of(picture, bundle))
+
+
+def _told(stream: Stream, picture: Picture, bundle: Bundle) -> Stream:
+    """A file with the names of the records that it lacks."""
+    kept = stream._reader.metadata
+    stream.left_out = tuple(metadata_name(kind) for kind in metadata_of(picture, bundle) if kind not in kept)
+    return stream
 
 
 def check_rate(quality: float | None, max_bytes: int | None, bpp: float | None) -> None:

@@ -81,8 +81,7 @@ def search(
             if aim - log_size < _NEAR:
                 fitting |= _with_thrift(plain.pop(mean), log_size, aim)
             if budget.rate is not None and _unused(fitting, aim) >= _ENOUGH:
-                why = "this picture takes no more at the highest quality; a number of bytes makes its largest file"
-                raise budget.too_large(max(fitting), why)
+                raise budget.too_large(max(fitting))
             break
         if len(made) == 1:
             offset = log_size - float(np.interp(mean, means, typical))

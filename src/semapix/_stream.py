@@ -33,14 +33,26 @@ _CODEC = "scalable"
 class Stream:
     """A .spix codestream: a whole one, or any prefix of one.
 
-    Layers are fetched, checked and decoded when they are asked for. `header` is the front header, `layers` the list
-    of layers with name, bytes and checksum, `cut_points` the list of places where a shorter file may end.
+    Layers are fetched, checked and decoded when they are asked for; nothing is kept open, so there is no `close`.
+    `header` is the front header, `layers` the list of layers with name, bytes and checksum, `cut_points` the list of
+    places where a shorter file may end. `left_out`: of a file that `encode` has just made for a number of bytes, the
+    names of those metadata records of the picture, `ICC` and `EXIF`, for which there was no room.
     """
 
     def __init__(self, reader: Reader, model: ModelLike | None = None) -> None:
         self._reader = reader
         self._model = model
         self._codec: Codec | None = None
+        self.left_out: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        return f"<Stream {self._reader.name}: {width}x{height}, {self.bytes_total:,} bytes>"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels, as Pillow has them."""
+        return self.header.width, self.header.height
 
     @property
     def header(self) -> FrontHeader:
@@ -120,7 +132,7 @@ class Stream:
                 )
             return top_labels(wanted, codec.scores(self._fetch(wanted.layers), self._info, wanted.name), top)
         taught = head if isinstance(head, Head) else Head.load(head)
-        taught.check(self.header.fingerprint)
+        taught.check(self.header.fingerprint, self.model.name)
         wanted = taught.find(task)
         return top_labels(wanted, taught.scores(wanted.name, self.machine_features(wanted.layers)), top)
 
@@ -265,6 +277,8 @@ class Stream:
     def _fetch(self, count: int, partial: bool = False) -> Layers:
         """The first `count` layers; `partial`: the last one as far as it is there."""
         machine = min(count, len(self.header.machine_lengths))
+        if count > machine + 1:
+            self._reader.prefetch(count)
         return Layers(
             [self._reader.machine_layer(i) for i in range(machine)],
             [self._reader.signal_layer(i, partial) for i in range(count - machine)],
@@ -304,15 +318,16 @@ def open(source: SourceLike, model: ModelLike | None = None) -> Stream:
 
 
 def look(
-    source: SourceLike,
+    source: SourceLike | Stream,
     task: str | None = None,
     top: int = 5,
     model: ModelLike | None = None,
     *,
     head: HeadLike | None = None,
 ) -> Labels:
-    """What is in the picture of a codestream: `open(source, model).look(task, top, head=head)`."""
-    return open(source, model).look(task, top, head=head)
+    """What is in the picture of a codestream: `open(source, model).look(task, top, head=head)`; or of an open one."""
+    stream = source if isinstance(source, Stream) else open(source, model)
+    return stream.look(task, top, head=head)
 
 
 def label_space(model: ModelLike) -> dict[str, list[str]]:

@@ -60,6 +60,8 @@ def teach(
     bundle = choose_model(None, model)
     if isinstance(examples, (str, PathLike)):
         examples = _in_folder(Path(examples))
+    elif not isinstance(examples, Mapping):
+        raise ArgumentError(f"examples must be a folder or a mapping of labels, not {type(examples).__name__}")
     known = list(_flat(examples))
     _check(known)
     features = []
@@ -112,9 +114,21 @@ def _flat(examples: Examples) -> Iterator[_Example]:
     for label, below in examples.items():
         if isinstance(below, Mapping):
             for fine, contents in below.items():
-                yield from (_Example(content, label, fine) for content in contents)
+                yield from _of(fine, contents, label)
         else:
-            yield from (_Example(content, None, label) for content in below)
+            yield from _of(label, below, None)
+
+
+def _of(label: str, contents: Sequence[ExampleLike], coarse: str | None) -> Iterator[_Example]:
+    """The examples of a label. Raises ArgumentError for none, and for what is no label or no row of examples."""
+    for name in (label, coarse):
+        if not isinstance(name, str | None):
+            raise ArgumentError(f"label {name!r} must be a string, not {type(name).__name__}")
+    if isinstance(contents, (str, bytes, PathLike)):
+        raise ArgumentError(f"label {label!r} must have a list of examples, not {contents!r}")
+    if not len(contents):
+        raise ArgumentError(f"label {label!r} has no examples; give it some twenty")
+    return (_Example(content, coarse, label) for content in contents)
 
 
 def _check(known: Sequence[_Example]) -> None:
@@ -129,6 +143,8 @@ def _check(known: Sequence[_Example]) -> None:
             )
     if not counts:
         raise ArgumentError("there are no examples; give some twenty of each label")
+    if len(counts) == 1:
+        raise ArgumentError(f"{next(iter(counts))!r} is the only label; a head tells two or more apart")
     for label, count in counts.items():
         if count < 2:
             raise ArgumentError(f"label {label!r} has one example; give it two or more, better twenty")

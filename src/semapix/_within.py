@@ -130,8 +130,7 @@ def _filled(
         except TooLarge as error:
             if variant is None:
                 raise
-            why = f"variant {variant} takes no more at the highest quality; leave it out, or ask for a number of bytes"
-            raise budget.too_large(error.nearest, why) from None
+            raise budget.too_large(error.nearest, variant) from None
     if best is not None:
         return best
     if codec.cuts_below:

@@ -2,6 +2,7 @@
 
     SemapixError
       x ArgumentError        a value that the caller gave is outside of its rule (also a ValueError)
+        + MissingFile        there is no such file (also a FileNotFoundError)
       x ImageError           the input is no image, is broken, or is outside of the size limits
       x StreamError          the bytes are no intact codestream
         + NotACodestream     they do not begin like a .spix file
@@ -28,6 +29,7 @@ __all__ = [
     "ChecksumMismatch",
     "CorruptLayer",
     "ImageError",
+    "MissingFile",
     "ModelError",
     "NoPixels",
     "NotACodestream",
@@ -46,6 +48,10 @@ class SemapixError(Exception):
 
 class ArgumentError(SemapixError, ValueError):
     """A value that the caller gave is outside of its rule."""
+
+
+class MissingFile(ArgumentError, FileNotFoundError):
+    """There is no such file."""
 
 
 class ImageError(SemapixError):

@@ -29,7 +29,7 @@ def check_output(path: str | PathLike[str], *, force: bool = False) -> Path:
         if target.exists() and not target.is_file():
             raise OutputError(f"{target}: is not a regular file and will not be replaced")
         if not force:
-            raise OutputError(f"{target}: exists already; --force (force=True) overwrites it")
+            raise OutputError(f"{target}: exists already; force=True overwrites it")
     return target
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from semapix.errors import ArgumentError, ImageError, OutputError
+from semapix.errors import ArgumentError, ImageError, MissingFile, OutputError
 from semapix.files import atomic_write
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "save",
     "squared_error",
     "tiles",
+    "write",
 ]
 
 Pixels: TypeAlias = NDArray[np.uint8]
@@ -98,8 +99,8 @@ def load(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> Picture:
 
     A Pillow image is left as it is and taken at its current frame. The size is checked before pixels are decoded.
 
-    Raises ImageError when the source is no picture, is broken, has no pixels or more than `max_pixels`; ArgumentError
-    for an array of another shape or dtype, or for something that cannot hold a picture.
+    Raises MissingFile; ImageError when the source is no picture, is broken, has no pixels or more than `max_pixels`;
+    ArgumentError for an array of another shape or dtype, or for something that cannot hold a picture.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source, max_pixels)
@@ -111,6 +112,8 @@ def load(source: ImageLike, *, max_pixels: int = MAX_PIXELS) -> Picture:
         try:
             with open(name, "rb") as file:
                 return _from_file(file, name, max_pixels)
+        except FileNotFoundError as error:
+            raise MissingFile(f"{name}: cannot be opened ({error.strerror})") from error
         except (OSError, ValueError) as error:  # ValueError: a name that no file can have
             raise ImageError(f"{name}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -276,19 +279,31 @@ def save(
     `icc`, `exif`: as in `Picture`. Raises ArgumentError for another ending or array, OutputError when the file cannot
     be written, exists already (unless `force`), or the format cannot hold the picture.
     """
+    check_ending(path)
+    atomic_write(path, lambda file: write(pixels, file, path, icc=icc, exif=exif), force=force)
+
+
+def write(
+    pixels: Pixels,
+    file: BinaryIO,
+    name: str | PathLike[str],
+    *,
+    icc: bytes | None = None,
+    exif: bytes | None = None,
+) -> None:
+    """What `save` writes, into a binary file; `name`: its name for messages, with the ending that says the format."""
     _check(pixels)
-    form = _format_of(path)
+    form = _format_of(name)
     height, width = pixels.shape[:2]
     if max(width, height) > form.longest:
         raise OutputError(
-            f"{os.fspath(path)}: {form.name} holds at most {form.longest} pixels a side, not {width}x{height}; use .png"
+            f"{os.fspath(name)}: {form.name} holds at most {form.longest} pixels a side, not {width}x{height}; use .png"
         )
     extra = {key: value for key, value in (("icc_profile", icc), ("exif", exif)) if value}
-    image = Image.fromarray(pixels)
     try:
-        atomic_write(path, lambda file: image.save(file, form.name, **form.options, **extra), force=force)
+        Image.fromarray(pixels).save(file, form.name, **form.options, **extra)
     except ValueError as error:  # such as an EXIF block longer than JPEG allows
-        raise OutputError(f"{os.fspath(path)}: cannot be written as {form.name} ({error})") from error
+        raise OutputError(f"{os.fspath(name)}: cannot be written as {form.name} ({error})") from error
 
 
 def _check(pixels: Pixels) -> None:

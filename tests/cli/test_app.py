@@ -78,7 +78,7 @@ def test_the_module_is_the_program(coded: Path, tiny_bundle: Path):
     command = [*PROGRAM, "look", "no.spix", "--model", tiny_bundle]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("semapix: no.spix: cannot be opened: ")
+    assert done.stderr.startswith("semapix: no.spix: cannot be opened (No such file or directory)")
     assert len(done.stderr.splitlines()) == 1
 
 

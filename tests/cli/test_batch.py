@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from semapix.cli._batch import for_each, plan_outputs
+from semapix.cli._batch import for_each, make_directory, plan_outputs
 from semapix.cli._console import complain, progress, say, table
 from semapix.errors import ArgumentError, ImageError, OutputError
 
@@ -24,15 +24,20 @@ def test_outputs_in_a_directory_have_the_names_of_the_inputs(tmp_path, slash):
     assert {path.parent for path in outputs.values()} == {tmp_path}
 
 
-def test_several_inputs_need_a_directory_that_exists(tmp_path):
+def test_several_inputs_need_a_directory(tmp_path):
     file, no = tmp_path / "file", tmp_path / "no"
     file.touch()
-    with pytest.raises(OutputError, match=f"^{file}: is no directory; several inputs need one$"):
-        plan_outputs(["a", "b"], str(file), ".png")
-    with pytest.raises(OutputError, match=f"^{no}: there is no such directory; make it with: mkdir -p {no}$"):
-        plan_outputs(["a", "b"], str(no), ".png")
-    with pytest.raises(OutputError, match=f"^{no}/: there is no such directory; make it with: mkdir -p {no}/$"):
-        plan_outputs(["a"], f"{no}/", ".png")
+    for out in (str(file), f"{no}.png", "-"):
+        with pytest.raises(OutputError, match=f"^{out}: is no directory; several inputs need one"):
+            plan_outputs(["a", "b"], out, ".png")
+    assert plan_outputs(["a", "b"], str(no), ".png") == {"a": no / "a.png", "b": no / "b.png"}
+    outputs = plan_outputs(["a"], f"{no}/", ".png")
+    assert not no.exists()
+    make_directory(outputs, f"{no}/")
+    make_directory(outputs, f"{no}/")
+    assert no.is_dir()
+    with pytest.raises(OutputError, match=f"^{file}/: cannot be made a directory"):
+        make_directory({"a": file / "a.png"}, f"{file}/")
 
 
 def test_two_inputs_never_share_an_output(tmp_path):

@@ -36,7 +36,7 @@ def test_demo_leaves_a_file_and_one_picture(run, tiny_bundle, tmp_path):
     before = (out / "demo.png").read_bytes()
     result = run("demo", "-o", out, "--model", tiny_bundle)
     spix = out / "lighthouse.spix"
-    assert result == (2, "", f"semapix: {spix}: exists already; --force (force=True) overwrites it\n")
+    assert result == (2, "", f"semapix: {spix}: exists already; --force overwrites it\n")
     assert (out / "demo.png").read_bytes() == before
 
 

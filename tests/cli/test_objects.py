@@ -69,7 +69,7 @@ def test_coco_writes_the_objects_of_all_files(run, coded, model, tmp_path):
     assert [entry["score"] for entry in entries] == [thing.score for thing in found]
     assert {entry["image_id"] for entry in entries} == {5}
     refused = {
-        ("--annotations", truth): f"{out}: exists already; --force (force=True) overwrites it",
+        ("--annotations", truth): f"{out}: exists already; --force overwrites it",
         (): "--coco and --annotations belong together: where to write, and whose numbers to use",
         ("--annotations", truth, "--json"): "--coco writes objects to a file alone; ask for --out, --head or --json in "
         "another run",
@@ -107,7 +107,7 @@ def test_look_draws_over_the_photo(run, coded, photo, model, tmp_path, task):
     again = run(*words)
     assert (again.status, again.complaints) == (
         2,
-        [f"semapix: {out}: exists already; --force (force=True) overwrites it"],
+        [f"semapix: {out}: exists already; --force overwrites it"],
     )
     assert run(*words, "--force").status == 0
 

@@ -96,7 +96,7 @@ def test_encode_refuses_what_is_no_picture(run, tiny_bundle, tmp_path, kind):
 
 def test_encode_refuses_a_missing_file(run, tiny_bundle, tmp_path):
     result = run("encode", tmp_path / "no.png", "-o", tmp_path / "a.spix", "--model", tiny_bundle)
-    assert result == (2, "", f"semapix: {tmp_path / 'no.png'}: cannot be read (No such file or directory)\n")
+    assert result == (2, "", f"semapix: {tmp_path / 'no.png'}: cannot be opened (No such file or directory)\n")
 
 
 def test_encode_exits_2_when_all_of_several_fail(run, tiny_bundle, tmp_path):
@@ -110,7 +110,7 @@ def test_encode_exits_2_when_all_of_several_fail(run, tiny_bundle, tmp_path):
 def test_encode_keeps_an_existing_output(run, photo, coded, tiny_bundle, tmp_path):
     before = coded.read_bytes()
     result = run("encode", photo, "-o", coded, "--model", tiny_bundle, "--quality", 9)
-    assert result == (2, "", f"semapix: {coded}: exists already; --force (force=True) overwrites it\n")
+    assert result == (2, "", f"semapix: {coded}: exists already; --force overwrites it\n")
     assert coded.read_bytes() == before
     assert run("encode", photo, "-o", coded, "--model", tiny_bundle, "--quality", 9, "--force").status == 0
     assert coded.read_bytes() != before
@@ -121,16 +121,59 @@ def test_encode_skips_only_the_existing_one_of_several(run, photo, coded, tiny_b
     (tmp_path / "other.png").write_bytes(photo.read_bytes())
     result = run("encode", photo, tmp_path / "other.png", "-o", tmp_path, "--model", tiny_bundle)
     assert result.status == 1
-    assert result.complaints == [f"semapix: {coded}: exists already; --force (force=True) overwrites it"]
+    assert result.complaints == [f"semapix: {coded}: exists already; --force overwrites it"]
     assert (tmp_path / "other.spix").exists()
 
 
-def test_encode_names_a_missing_directory(run, photo, tiny_bundle, tmp_path):
-    no = tmp_path / "no"
+def test_encode_makes_the_directory_that_is_named_as_one(run, photo, tiny_bundle, tmp_path):
+    no = tmp_path / "not" / "there"
     result = run("encode", photo, "-o", no / "a.spix", "--model", tiny_bundle)
     assert result == (2, "", f"semapix: {no / 'a.spix'}: there is no directory {no}; create it first\n")
-    way_out = f"semapix: {no}/: there is no such directory; make it with: mkdir -p {no}/\n"
-    assert run("encode", photo, "-o", f"{no}/", "--model", tiny_bundle) == (2, "", way_out)
+    assert run("encode", photo, "-o", f"{no}/", "--model", tiny_bundle, "--quality", 12).status == 2
+    assert not no.exists()  # what is wrong for all is said before anything is made
+    assert run("encode", photo, "-o", f"{no}/", "--model", tiny_bundle).status == 0
+    assert names(no) == {"photo.spix"}
+
+
+def test_outputs_end_as_what_they_are(run, photo, coded, tiny_bundle, tmp_path):
+    before = photo.read_bytes()
+    for words in (["encode", photo, "--model", tiny_bundle], ["cut", coded, "--layers", 1]):
+        result = run(*words, "-o", photo, "--force")
+        assert result == (2, "", f"semapix: {photo}: the name must end in .spix\n")
+    assert photo.read_bytes() == before
+
+
+def test_directories_stand_for_the_files_in_them(run, photo, tiny_bundle, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "other.png").write_bytes(photo.read_bytes())
+    coded, decoded = tmp_path / "coded", tmp_path / "decoded"
+    assert run("encode", tmp_path, "-o", coded, "--model", tiny_bundle).status == 0
+    assert names(coded) == {"photo.spix", "other.spix"}
+    assert run("decode", coded, "-o", decoded, "--model", tiny_bundle).status == 0
+    assert names(decoded) == {"photo.png", "other.png"}
+    assert run("look", coded, "--model", tiny_bundle).out.count("bytes read") == 2
+    result = run("encode", tmp_path / "more", "-o", coded, "--model", tiny_bundle)
+    assert result.status == 2
+    assert result.err.startswith(f"semapix: {tmp_path / 'more'}: holds no files that end in .")
+
+
+def test_what_exists_can_be_left_out(run, photo, coded, tiny_bundle, tmp_path):
+    (tmp_path / "other.png").write_bytes(photo.read_bytes())
+    before = coded.read_bytes()
+    result = run("encode", photo, tmp_path / "other.png", "-o", tmp_path, "--model", tiny_bundle, "--skip-existing")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith(f"{tmp_path / 'other.png'} -> ")
+    assert coded.read_bytes() == before
+    again = run("decode", tmp_path, "-o", tmp_path, "--model", tiny_bundle, "--skip-existing")
+    assert again == (0, "", "")
+
+
+def test_the_exif_block_can_be_left_out(run, photo, tiny_bundle, tmp_path):
+    out = tmp_path / "a.spix"
+    assert run("encode", photo, "-o", out, "--model", tiny_bundle, "--no-exif").status == 0
+    assert "exif" not in semapix.open(out, tiny_bundle).image().info
+    assert "exif" in semapix.encode(photo, model=tiny_bundle).image().info
 
 
 def test_encode_refuses_an_unknown_codec_or_model_once_for_all_files(run, photo, none_installed, tiny_bundle, tmp_path):
@@ -168,6 +211,7 @@ def test_encode_within_bytes_writes_the_file_that_the_library_makes(run, photo, 
         assert content == stream.to_bytes()
         assert len(content) <= limit
         end = "" if complete else f" up to {stream.cut_points[-1].name}"
+        end += ", without its EXIF" if stream.left_out else ""
         assert result.out.endswith(
             f"{len(content):,} bytes, {8 * len(content) / 960:.3f} bpp, quality {quality}{end}\n"
         )
@@ -286,7 +330,7 @@ def test_decode_refuses_layers_that_are_not_there(run, coded, content, tiny_bund
 def test_decode_keeps_an_existing_output(run, coded, photo, tiny_bundle):
     before = photo.read_bytes()
     result = run("decode", coded, "-o", photo, "--model", tiny_bundle)
-    assert result == (2, "", f"semapix: {photo}: exists already; --force (force=True) overwrites it\n")
+    assert result == (2, "", f"semapix: {photo}: exists already; --force overwrites it\n")
     assert photo.read_bytes() == before
     assert run("decode", coded, "-o", photo, "--model", tiny_bundle, "--force").status == 0
     assert photo.read_bytes() != before
@@ -383,7 +427,7 @@ def test_encode_refuses_what_a_variant_cannot_do(run, photo, tiny_bundles, tmp_p
 
 def test_encode_refuses_labels_and_variants_that_scalable_does_not_have(run, photo, tiny_bundle, tmp_path):
     for options, line in (
-        (["--label", "odd"], "codec scalable writes features, no labels; for labels of your own, choose deepsic"),
+        (["--label", "odd"], "codec scalable writes features, no labels; to state labels, choose deepsic or adaptive"),
         (["--variant", "pre"], "--variant (='pre') must be one of: full, half, quarter"),
     ):
         result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundle, *options)
@@ -429,7 +473,7 @@ def test_encode_and_decode_take_what_steers(run, photo, tiny_bundles, tmp_path):
         (["--bpp", "0.5", "--bytes", "90"], "--bytes (=90) and --bpp (=0.5) exclude each other; give one of them"),
         (
             ["--bpp", "90"],
-            " or less: this picture takes no more at the highest quality; a number of bytes makes its largest file",
+            " or less: this picture takes no more at the highest quality; --bytes (=",
         ),
         (["--bpp", "0.001"], " or more: this picture takes that at the lowest quality"),
         (["--quality", "10"], "Input should be less than or equal to 9, not '10' (see semapix encode --help)"),
@@ -456,7 +500,7 @@ def test_encode_says_once_what_is_wrong_for_all_pictures(run, photo, tiny_bundle
     for options, line in (
         (["--strategy", "best"], "--strategy (='best') must be one of: "),
         (["--bpp", "0"], "--bpp (=0.0) must be above 0, and at most 100"),
-        (["--qmap", tmp_path / "none.png"], f"{tmp_path / 'none.png'}: cannot be read"),
+        (["--qmap", tmp_path / "none.png"], f"{tmp_path / 'none.png'}: cannot be opened"),
         (["--qmap", photo, "--strategy", "uniform"], "--strategy (='uniform') and a quality map exclude each other"),
     ):
         result = run(*command, *options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from importlib import resources
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 import semapix
+from semapix.cli import main
 from semapix.stream import write
 
 
@@ -99,7 +101,7 @@ def test_look_goes_on_after_a_bad_file(run, coded, content, tiny_bundle, tmp_pat
     assert result.status == 1
     assert [answer["file"] for answer in json.loads(result.out)] == [str(coded)]
     missing, bad, changed = result.complaints
-    assert missing.startswith(f"semapix: {files[0]}: cannot be opened: ")
+    assert missing.startswith(f"semapix: {files[0]}: cannot be opened (No such file or directory)")
     assert missing.count(str(files[0])) <= 2
     assert bad == f"semapix: {files[1]}: begins with 47 49 46; a .spix file begins with d3 50 58"
     assert changed.startswith(f"semapix: {files[3]}: layer s1 was changed or damaged: its checksum is ")
@@ -406,10 +408,90 @@ def test_cut_refuses_a_damaged_layer_among_those_kept(run, coded, content, tmp_p
 
 def test_cut_keeps_an_existing_output_and_names_a_missing_directory(run, coded, content, tmp_path):
     result = run("cut", coded, "-o", coded, "--layers", 1)
-    assert result == (2, "", f"semapix: {coded}: exists already; --force (force=True) overwrites it\n")
+    assert result == (2, "", f"semapix: {coded}: exists already; --force overwrites it\n")
     assert coded.read_bytes() == content
     no = tmp_path / "no"
     result = run("cut", coded, "-o", no / "a.spix", "--layers", 1)
     assert result == (2, "", f"semapix: {no / 'a.spix'}: there is no directory {no}; create it first\n")
     assert run("cut", coded, "-o", coded, "--layers", 1, "--force").status == 0
     assert coded.read_bytes() == content[: ends(content)[0]]
+
+
+# pipes
+
+
+class Pipe:
+    """Stands for a standard stream that holds bytes."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.buffer = io.BytesIO(content)
+
+
+def test_files_come_and_go_through_pipes(run, photo, coded, content, tiny_bundle, monkeypatch, tmp_path):
+    def through(stdin: bytes, *words: object) -> bytes:
+        out = Pipe()
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdin", Pipe(stdin))
+            patch.setattr("sys.stdout", out)
+            with pytest.raises(SystemExit) as end:
+                main([str(word) for word in words])
+        assert not end.value.code
+        return out.buffer.getvalue()
+
+    assert through(photo.read_bytes(), "encode", "-", "-o", "-", "--model", tiny_bundle) == content
+    assert through(content, "cut", "-", "-o", "-", "--layers", 2) == content[: ends(content)[1]]
+    picture = through(content, "decode", "-", "-o", "-", "--model", tiny_bundle)
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(picture))), np.asarray(semapix.open(content, tiny_bundle).image())
+    )
+    picture = through(content, "decode", "-", "-o", "-", "--format", "webp", "--model", tiny_bundle)
+    assert Image.open(io.BytesIO(picture)).format == "WEBP"
+    for words in (("look", "-", "--model", tiny_bundle), ("info", "-")):
+        monkeypatch.setattr("sys.stdin", Pipe(content))
+        assert run(*words).status == 0
+
+
+def test_who_stops_reading_ends_it_quietly(run, coded, tiny_bundle, monkeypatch, capsys):
+    def gone(*args, **kwargs):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("builtins.print", gone)
+    with pytest.raises(SystemExit) as end:
+        main(["look", str(coded), str(coded), "--model", str(tiny_bundle)])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == ""
+
+
+# what is left of a file
+
+
+def test_look_says_what_a_short_file_still_answers(run, coded, content, tiny_bundle):
+    coded.write_bytes(content[: ends(content)[0] + 1])
+    result = run("look", coded, "--model", tiny_bundle)
+    assert result.status == 2
+    rest = f"before the end of layer s2 at byte {ends(content)[1]}; it still answers --task coarse\n"
+    assert result.err.endswith(rest)
+    assert run("look", coded, "--task", "coarse", "--model", tiny_bundle).status == 0
+    coded.write_bytes(content[: ends(content)[0] - 1])
+    assert "still answers" not in run("look", coded, "--model", tiny_bundle).err
+
+
+def test_info_of_a_file_whose_index_is_damaged(run, coded, content, installed_bundle):
+    changed = bytearray(content)
+    changed[ends(content)[1] + 3] ^= 1
+    coded.write_bytes(changed)
+    result = run("info", coded)
+    assert result.status == 2
+    assert [line.split()[0] for line in result.out.splitlines()[2:5]] == ["layer", "s1", "s2"]
+    assert result.out.endswith("the list of its further layers is damaged; the machine layers answer `semapix look`\n")
+    assert "second index" in result.err
+    assert run("look", coded).status == 0
+
+
+def test_a_file_of_labels_alone_says_so(run, photo, coded, content, tiny_bundle, tmp_path):
+    small = ends(content)[1] + 2
+    result = run("encode", photo, "-o", tmp_path / "a.spix", "--model", tiny_bundle, "--bytes", small)
+    assert ", nothing of the picture" in result.out
+    coded.write_bytes(content[: ends(content)[1]])
+    result = run("decode", coded, "-o", tmp_path / "a.png", "--model", tiny_bundle)
+    assert result.out.endswith("(the file is cut short; used up to s2: nothing of the picture)\n")

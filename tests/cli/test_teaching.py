@@ -49,7 +49,7 @@ def test_look_tells_the_labels_of_a_head(run, head, coded, tiny_bundle):
 
 def test_teach_keeps_an_existing_head(run, head, folder, tiny_bundle):
     result = run("teach", folder, "-o", head, "--model", tiny_bundle)
-    assert result == (2, "", f"semapix: {head}: exists already; --force (force=True) overwrites it\n")
+    assert result == (2, "", f"semapix: {head}: exists already; --force overwrites it\n")
     assert run("teach", folder, "-o", head, "--model", tiny_bundle, "--force").status == 0
 
 

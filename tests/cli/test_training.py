@@ -81,7 +81,7 @@ def test_export_keeps_an_existing_bundle(run, tmp_path):
     out = tmp_path / "a.spxm"
     out.write_bytes(b"mine")
     result = run("export", tmp_path, "-o", out)
-    assert result == (2, "", f"semapix: {out}: exists already; --force (force=True) overwrites it\n")
+    assert result == (2, "", f"semapix: {out}: exists already; --force overwrites it\n")
     assert out.read_bytes() == b"mine"
 
 

@@ -227,6 +227,6 @@ def test_what_cut_points_leave_of_a_small_budget_goes_into_quality(lighthouse):
 def test_the_largest_file_serves_bytes_that_none_fills(photo):
     best = semapix.encode(photo, quality=9)
     assert semapix.encode(photo, max_bytes=4 * best.bytes_total).bytes_total == best.bytes_total
-    most = r"bpp \(=20\) must be \S+ or less: this picture takes no more at the highest quality; a number of bytes"
+    most = r"bpp \(=20\) must be \S+ or less: this picture takes no more at the highest quality; max_bytes"
     with pytest.raises(semapix.errors.ArgumentError, match=most):
         semapix.encode(photo, bpp=20)

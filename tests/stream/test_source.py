@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,12 +54,12 @@ def test_one_layer_reads_the_index_and_itself(file: bytes) -> None:
     spy = Spy(file)
     reader = Reader(spy)
     assert reader.signal_layer(1) == [b"edges", b"", b"grain"]
-    index = (59, 68), (68, layers[2].offset)
+    index = (20, 68), (68, layers[2].offset)
     assert spy.ranges == [(0, 20), *index, (layers[3].offset, layers[3].end)]
     assert reader.complete
     assert reader.begun_layers == 5
     reader.prefix(2)
-    assert spy.ranges[4:] == [(20, 59)], "the index is kept"
+    assert len(spy.ranges) == 4, "what was fetched on the way is kept"
     assert reader.bytes_read == sum(end - start for start, end in spy.ranges)
 
 
@@ -90,7 +91,7 @@ def test_path(file: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["missing.spix", "/", "nul\0.spix"])
 def test_path_that_cannot_be_opened(source: str) -> None:
-    with pytest.raises(ArgumentError, match=f"{source}: cannot be opened: "):
+    with pytest.raises(ArgumentError, match=re.escape(f"{source}: cannot be opened (")):
         Reader(source)
 
 
@@ -142,7 +143,7 @@ def test_path_without_positions(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with (
         (tmp_path / "pipe").open("r+b", buffering=0),
-        pytest.raises(ArgumentError, match=r"pipe: cannot be opened: .*seek"),
+        pytest.raises(ArgumentError, match=r"pipe: cannot be opened \(.*seek"),
     ):
         Reader(tmp_path / "pipe")
 
@@ -180,7 +181,7 @@ def test_memory_url(file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("url", ["memory://stream/missing.spix", "nosuch://a.spix"])
 def test_url_that_cannot_be_opened(url: str) -> None:
-    with pytest.raises(ArgumentError, match=f"{url}: cannot be opened: (FileNotFound|Value)Error: "):
+    with pytest.raises(ArgumentError, match=rf"{url}: cannot be opened \((FileNotFoundError: |Protocol not known)"):
         Reader(url)
 
 
@@ -227,8 +228,12 @@ def test_web_server(server: tuple[str, list[int]], file: bytes) -> None:
     url, answers = server
     reader = Reader(url)
     assert reader.machine_layer(0) == b"what it is, coarsely"
-    assert answers in ([20, 19], [len(file)] * 2)
+    assert answers in ([20, 19], [len(file)]), "a server without ranges is asked once"
+    reader.prefetch(5)
+    assert len(reader.prefix(5)) == reader.layers[4].end
+    assert len(answers) in (5, 1), "the index in two answers, all layers in one"
     assert reader.bytes_read == sum(answers), "what came is counted, not what was asked for"
+    assert reader.bytes_read <= len(file)
 
 
 def test_fsspec_is_imported_for_urls_only() -> None:

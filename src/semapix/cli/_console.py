@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from semapix.errors import OutputError
+
 __all__ = ["complain", "counter", "progress", "say", "say_json", "table"]
 
 
@@ -21,7 +23,12 @@ _OPTIONS = {  # what errors call by the names of Python's arguments
 def say(text: str) -> None:
     """Print a result at once, so that a reader who has gone away is noticed here; any file name can be printed."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except BrokenPipeError:
+        raise  # whoever read has gone; `main` ends quietly
+    except OSError as error:
+        raise OutputError(f"the terminal, or what stands for it, cannot be written to ({error.strerror})") from error
 
 
 def say_json(value: Any) -> None:
@@ -33,6 +40,7 @@ def complain(error: Exception, file: str | None = None) -> None:
     """Print one line on stderr: what is wrong, with which file. `file` is put first unless the message does so."""
     text = " ".join(str(error).splitlines())
     text = re.sub(rf"(?<![\w-])({'|'.join(_OPTIONS)})(?= \(=)", lambda match: _OPTIONS[match[0]], text)
+    text = text.replace("force=True", "--force")
     if file is not None and not text.startswith(f"{file}:"):
         text = f"{file}: {text}"
     print(f"semapix: {text}", file=sys.stderr)

@@ -19,14 +19,16 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[StreamError]]:
     "wrong" if one of its sub-layers is, else "cut off" if one of them is. A machine layer is one sub-layer.
     `bytes_complete` is None when the file ends so early that its full length is not known. `bpp` are bits per pixel.
 
-    Raises StreamError when the index of the layers cannot be read.
+    A file whose index of the layers is damaged has its machine layers alone.
     """
     header = reader.header
     codec = next((codec for codec in CODECS.values() if codec.number == header.codec), None)
     pixels = header.width * header.height
     damage: list[StreamError] = []
     layers = []
-    for number, layer in enumerate(reader.layers):
+    listed = _listed(reader, damage)
+    whole = not damage
+    for number, layer in enumerate(listed):
         wrong = _damage(reader, number, layer)
         damage += [error for error in wrong if error]
         states = ["wrong" if error else "ok" for error in wrong]
@@ -50,16 +52,25 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[StreamError]]:
         "height": header.height,
         "codec": str(header.codec) if codec is None else codec.name,
         "variant": None if codec is None else _variant(codec, header),
-        "quality": header.quality if codec is None else _quality(codec, reader, damage),
+        "quality": header.quality if codec is None or not whole else _quality(codec, reader, damage),
         "fingerprint": header.fingerprint.hex(),
         "model": _model_name(header.fingerprint),
         "layers": layers,
-        "metadata": _metadata(reader, damage),
+        "metadata": _metadata(reader, damage) if whole else [],
         "bytes_total": reader.bytes_total,
-        "bytes_complete": reader.declared_total,
-        "complete": reader.complete,
+        "bytes_complete": reader.declared_total if whole else None,
+        "complete": whole and reader.complete,
     }
     return report, damage
+
+
+def _listed(reader: Reader, damage: list[StreamError]) -> list[LayerInfo]:
+    """All layers of a file, or those that its front header tells of where the index is damaged."""
+    try:
+        return reader.layers
+    except StreamError as error:
+        damage.append(error)
+        return reader.machine_layers
 
 
 def _variant(codec: type[Codec], header: FrontHeader) -> str | None:

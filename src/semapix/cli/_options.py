@@ -6,10 +6,18 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "File", "Files", "Force", "Model"]
+__all__ = ["AsJson", "File", "Files", "Force", "Model", "SkipExisting"]
 
-File = Annotated[str, typer.Argument(metavar="IN", help="A .spix file, whole or cut short, or its URL.")]
-Files = Annotated[list[str], typer.Argument(metavar="IN", help="Files (.spix), whole or cut short, or their URLs.")]
+File = Annotated[
+    str, typer.Argument(metavar="IN", help="A .spix file, whole or cut short, its URL, or - for the standard input.")
+]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN",
+        help="Files (.spix), whole or cut short, their URLs, directories of them; - for the standard input.",
+    ),
+]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -19,4 +27,8 @@ Model = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what exists already.")]
+SkipExisting = Annotated[
+    bool,
+    typer.Option("--skip-existing", help="Leave out inputs whose output exists already: to go on where a run ended."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -25,16 +25,21 @@ def models(
 
     Example: semapix models --labels scalable
 
-    prints the names of all groups, and the classes in each.
+    prints the names of all groups, the classes in each, and what tasks of the model find that look for objects.
     """
     import semapix
+    from semapix.bundle import find
+    from semapix.tasks import CLASSIFY
 
     if labels is not None:
         groups = semapix.label_space(labels)
         if as_json:
             say_json(groups)
-        else:
-            say("\n".join(f"{group}: {', '.join(classes)}" for group, classes in groups.items()))
+            return
+        say("\n".join(f"{group}: {', '.join(classes)}" for group, classes in groups.items()))
+        for task in find(labels).manifest["tasks"]:
+            if task.get("kind", CLASSIFY) != CLASSIFY:
+                say(f"\ntask {task['name']} finds: {', '.join(task['labels'])}")
         return
     installed = semapix.models()
     if as_json:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from semapix.cli._batch import for_each, is_directory, plan_outputs
+from semapix.cli._batch import (
+    PIPE,
+    check_name,
+    for_each,
+    give,
+    in_folders,
+    make_directory,
+    plan_outputs,
+    source,
+)
 from semapix.cli._console import say
-from semapix.cli._options import Files, Force, Model
+from semapix.cli._options import Files, Force, Model, SkipExisting
 from semapix.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from semapix import Stream
 
 __all__ = ["decode", "encode"]
 
@@ -24,9 +38,22 @@ class Format(str, Enum):
 
 
 def encode(
-    files: Annotated[list[str], typer.Argument(metavar="IN", help="Pictures of any format that Pillow reads.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN",
+            help="Pictures of any format that Pillow reads, of animations the first; directories of them; - for the "
+            "standard input. Transparency is drawn over white.",
+        ),
+    ],
     out: Annotated[
-        str, typer.Option("--out", "-o", metavar="OUT", help="A .spix file; for several pictures a directory.")
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="OUT",
+            help="A .spix file; for several pictures a directory, which is made; - for the standard output.",
+        ),
     ],
     quality: Annotated[
         float | None,
@@ -58,8 +85,8 @@ def encode(
         typer.Option(
             "--bpp",
             metavar="B",
-            help="The same as a rate: at most B bits for each pixel. Of codecs that fill it, a picture that takes no "
-            "such rate is an error, with those that it takes.",
+            help="The same as a rate: B bits for each pixel, never more. Of codecs that fill it, a picture that takes "
+            "no such rate is an error, which names those that it takes; --bytes makes its largest file then.",
             show_default=False,
         ),
     ] = None,
@@ -113,12 +140,17 @@ def encode(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="For variant pre and codec adaptive: a label of your own, in place of the model's; up to five times.",
+            help="For variant pre and codec adaptive: what is in the picture, in place of what the model sees; a name "
+            "of its classes or groups (`semapix models --labels MODEL`). Up to five times.",
             show_default=False,
         ),
     ] = None,
     model: Model = None,
+    without_exif: Annotated[
+        bool, typer.Option("--no-exif", help="Leave out the EXIF block: place, time and camera of a photo.")
+    ] = False,
     force: Force = False,
+    skip: SkipExisting = False,
 ) -> None:
     """Code pictures as .spix files.
 
@@ -127,20 +159,23 @@ def encode(
     block are kept if there is room left (scalable and adaptive keep a tenth for them). Files of codec dicm hold no
     picture: what machines read is all, and --quality says how much of it.
 
-    Example: semapix encode holiday/*.jpg -o coded/ --quality 7
+    Example: semapix encode holiday/ -o coded/ --quality 7
 
-    writes coded/beach.spix for holiday/beach.jpg, and so on.
+    writes coded/beach.spix for holiday/beach.jpg, and so on. Exit status: 0 all done, 1 some pictures failed, 2 all.
     """
     regions = [_region(box) for box in roi or ()]
-    outputs = plan_outputs(files, out, ".spix")
 
     import semapix
     from semapix._encode import check_rate
     from semapix._stream import choose_model
     from semapix.codecs import CODECS, Steering
     from semapix.files import check_output
-    from semapix.imaging import load
+    from semapix.imaging import load, readable_endings
 
+    files = in_folders(files, readable_endings())
+    outputs = plan_outputs(files, out, ".spix")
+    if list(outputs.values()) == [Path(out)]:
+        check_name(out, ".spix")
     if quality is not None and quality.is_integer():
         quality = int(quality)  # as it was given, for errors
     # What is wrong for all pictures is said once.
@@ -150,11 +185,14 @@ def encode(
     bundle = choose_model(codec, model)
     variants = CODECS[bundle.codec].variant_names
     CODECS[bundle.codec].variant(variant)
+    make_directory(outputs, out)
 
     def encode_one(file: str) -> None:
-        output = check_output(outputs[file], force=force)
+        if skip and outputs[file].exists():
+            return
+        output = outputs[file] if out == PIPE else check_output(outputs[file], force=force)
         stream = semapix.encode(
-            file,
+            source(file),
             codec,
             quality,
             bundle,
@@ -165,17 +203,30 @@ def encode(
             strategy=strategy,
             quality_map=importance,
             regions=regions,
+            exif=not without_exif,
         )
+        if out == PIPE:
+            give(stream.to_bytes())
+            return
         stream.save(output, force=force)
-        width, height, size = stream.header.width, stream.header.height, stream.bytes_total
+        (width, height), size = stream.size, stream.bytes_total
         found = f", quality {stream.quality:.3g}" if max_bytes or bpp else ""
         if found and variants and (name := variants[stream.header.variant]) != variants[0]:
             found = f", variant {name}{found}"
         if not stream.complete:
             found += f" up to {stream.cut_points[-1].name}"
+        if CODECS[bundle.codec].pixels and not _pictured(stream):
+            found += ", nothing of the picture"
+        if stream.left_out:
+            found += f", without its {' and '.join(stream.left_out)}"
         say(f"{file} -> {output}  {width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp{found}")
 
     raise typer.Exit(for_each(files, encode_one))
+
+
+def _pictured(stream: Stream) -> bool:
+    """Whether anything of a layer that is for people is there."""
+    return any(layer.whole for layer in stream.layers if layer.kind == "signal")
 
 
 def _region(text: str) -> tuple[int, int, int, int]:
@@ -191,7 +242,13 @@ def decode(
     files: Files,
     out: Annotated[
         str,
-        typer.Option("--out", "-o", metavar="OUT", help="A .png, .jpg or .webp file; for several inputs a directory."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="OUT",
+            help="A .png, .jpg or .webp file (these two at quality 95); for several inputs a directory, which is made; "
+            "- for the standard output.",
+        ),
     ],
     layers: Annotated[
         int | None,
@@ -210,10 +267,13 @@ def decode(
     ] = None,
     ending: Annotated[
         Format | None,
-        typer.Option("--format", help="Format of pictures in a directory. By default png.", show_default=False),
+        typer.Option(
+            "--format", help="Format of pictures in a directory or a pipe. By default png.", show_default=False
+        ),
     ] = None,
     model: Model = None,
     force: Force = False,
+    skip: SkipExisting = False,
 ) -> None:
     """Decode .spix files to pictures, whole ones or any prefix of one.
 
@@ -224,36 +284,41 @@ def decode(
 
     writes a coarse preview from the first 8 layers, and leaves the rest unread.
     """
-    if ending is not None and not is_directory(out):
+    files, form = in_folders(files, [".spix"]), f".{(ending or Format.png).value}"
+    outputs = plan_outputs(files, out, form)
+    alone = list(outputs.values()) == [Path(out)] and out != PIPE
+    if ending is not None and alone:
         raise ArgumentError(f"--format (={ending.value}) is for a directory; the ending of {out} says its format")
-    outputs = plan_outputs(files, out, f".{(ending or Format.png).value}")
 
     import numpy as np
 
     import semapix
     from semapix.bundle import find
     from semapix.files import check_output
-    from semapix.imaging import check_ending, save
+    from semapix.imaging import check_ending, save, write
 
-    if not is_directory(out):
+    if alone:
         check_ending(out)
     bundle = None if model is None else find(model)
+    make_directory(outputs, out)
 
     def decode_one(file: str) -> None:
-        output = check_output(outputs[file], force=force)
-        stream = semapix.open(file, bundle)
+        if skip and outputs[file].exists():
+            return
+        output = outputs[file] if out == PIPE else check_output(outputs[file], force=force)
+        stream = semapix.open(source(file), bundle)
         picture = stream.image(layers, decoder=decoder)
-        save(
-            np.asarray(picture),
-            output,
-            icc=picture.info.get("icc_profile"),
-            exif=picture.info.get("exif"),
-            force=force,
-        )
+        pixels, icc, exif = np.asarray(picture), picture.info.get("icc_profile"), picture.info.get("exif")
+        if out == PIPE:
+            content = BytesIO()
+            write(pixels, content, f"{out}{form}", icc=icc, exif=exif)
+            give(content.getvalue())
+            return
+        save(pixels, output, icc=icc, exif=exif, force=force)
         read, total = stream.bytes_read, stream.bytes_total
-        short = ""
+        short = "" if _pictured(stream) or layers is not None else ": nothing of the picture"
         if layers is None and not stream.complete:
-            short = f" (the file is cut short; used up to {stream.cut_points[-1].name})"
+            short = f" (the file is cut short; used up to {stream.cut_points[-1].name}{short})"
         say(f"{file} -> {output}  {picture.width}x{picture.height}, {read:,} / {total:,} bytes read{short}")
 
     raise typer.Exit(for_each(files, decode_one))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semapix.cli._batch import for_each, stem
+from semapix.cli._batch import PIPE, check_name, for_each, give, in_folders, source, stem
 from semapix.cli._console import say, say_json, table
 from semapix.cli._options import AsJson, File, Files, Force, Model
-from semapix.errors import ArgumentError
+from semapix.errors import ArgumentError, TruncatedStream
 
 if TYPE_CHECKING:
     from semapix import Stream
@@ -86,8 +86,9 @@ def look(
 
     prints the most probable group for each file, as JSON. Models of codec dicm also find objects: with --task detect or
     segment JSON states boxes as left, top, right, bottom in pixels, and masks in COCO's run lengths; --coco writes the
-    file that tools for average precision take.
+    file that tools for average precision take. Exit status: 0 all done, 1 some files failed, 2 all.
     """
+    files = in_folders(files, [".spix"])
     if (out is None) != (on is None):
         raise ArgumentError("--out and --on belong together: where to draw, and over which picture")
     if (coco is None) != (truth is None):
@@ -113,11 +114,14 @@ def look(
     answers: list[dict[str, Any]] = []
 
     def look_at_one(file: str) -> None:
-        stream = semapix.open(file, bundle)
+        stream = semapix.open(source(file), bundle)
         if results is not None:
             say(f"{file}  {results.add(stream, stem(file), task, least, top)}")
             return
-        answer = ask(stream, task, top, least, taught)
+        try:
+            answer = ask(stream, task, top, least, taught)
+        except TruncatedStream as error:
+            raise TruncatedStream(f"{error}{_way_out(stream)}") from error
         if out is not None and on is not None:
             _draw(stream, answer.found, on, out, force)
         if as_json:
@@ -133,6 +137,13 @@ def look(
     if results is not None and status < 2:
         results.save()
     raise typer.Exit(status)
+
+
+def _way_out(stream: Stream) -> str:
+    """What a file can be asked that is cut short before the layers of a task."""
+    there = sum(layer.present for layer in stream.layers)
+    names = [task["name"] for task in stream.model.manifest["tasks"] if task["layers"] <= there]
+    return f"; it still answers --task {' or '.join(names)}" if names else ""
 
 
 def _draw(stream: Stream, found: Labels | Detections, photo: Path, out: Path, force: bool) -> None:
@@ -161,17 +172,17 @@ def info(file: File, as_json: AsJson = False) -> None:
     from semapix.cli._inspect import inspect
     from semapix.stream import Reader
 
-    reader = Reader(file)
+    reader = Reader(source(file))
     report, damage = inspect(reader)
     if as_json:
         say_json(report)
     else:
-        _show(report)
+        _show(report, damaged=bool(damage))
     if damage:
         raise damage[0]
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: dict[str, Any], damaged: bool) -> None:
     quality = f"{report['quality']:.3g}" if report["quality"] else "none"
     model = report["model"] or "not installed"
     variant = f" ({report['variant']})" if report["variant"] else ""
@@ -185,7 +196,7 @@ def _show(report: dict[str, Any]) -> None:
     say(table(rows))
     for record in report["metadata"]:
         say(f"metadata {record['kind']}, {record['bytes']:,} bytes")
-    say(f"{report['bytes_total']:,} bytes, {_completeness(report)}")
+    say(f"{report['bytes_total']:,} bytes, {_completeness(report, damaged)}")
 
 
 def _row(part: dict[str, Any], name: str) -> tuple[str, ...]:
@@ -200,9 +211,11 @@ def _row(part: dict[str, Any], name: str) -> tuple[str, ...]:
     )
 
 
-def _completeness(report: dict[str, Any]) -> str:
+def _completeness(report: dict[str, Any], damaged: bool) -> str:
     if report["complete"]:
-        return "complete"
+        return "nothing cut off, but damaged" if damaged else "complete"
+    if report["bytes_complete"] is None and damaged:
+        return "the list of its further layers is damaged; the machine layers answer `semapix look`"
     if report["bytes_complete"] is None:
         return "cut short; the list of its further layers is missing"
     return f"cut short; the complete file has {report['bytes_complete']:,}"
@@ -210,7 +223,9 @@ def _completeness(report: dict[str, Any]) -> str:
 
 def cut(
     file: File,
-    out: Annotated[str, typer.Option("--out", "-o", metavar="OUT", help="The shorter .spix file.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="OUT", help="The shorter .spix file; - for the standard output.")
+    ],
     layers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="How many layers to keep.", show_default=False)
     ] = None,
@@ -229,6 +244,7 @@ def cut(
 
     keeps what machines read of a file of the codec scalable, about 100 bytes; of deepsic that is one layer.
     """
+    check_name(out, ".spix")
     if layers is None and max_bytes is None:
         raise ArgumentError("give --layers N or --bytes N: how much to keep")
     if layers is not None and max_bytes is not None:
@@ -238,8 +254,11 @@ def cut(
     from semapix.files import check_output
 
     def cut_one(file: str) -> None:
+        stream = semapix.open(source(file))
+        if out == PIPE:
+            give(stream.to_bytes(layers, max_bytes=max_bytes))
+            return
         output = check_output(out, force=force)
-        stream = semapix.open(file)
         stream.save(output, layers=layers, max_bytes=max_bytes, force=force)
         kept = f"{layers} layers" if layers else f"up to {semapix.open(output).cut_points[-1].name}"
         say(f"{file} -> {output}  {kept}, {output.stat().st_size:,} / {stream.bytes_total:,} bytes")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from semapix.cli._batch import check_name
 from semapix.cli._console import counter, say, table
 from semapix.cli._options import Force
 
@@ -41,6 +42,7 @@ def teach(
     """
     from semapix.files import check_output
 
+    check_name(str(out), ".spxh")
     check_output(out, force=force)
     import semapix
 

@@ -61,7 +61,7 @@ class Dicm(DetectingCodec):
         self, pixels: Pixels, quality: int, variant: str | None = None, labels: Sequence[str] | None = None
     ) -> Layers:
         if labels is not None:
-            raise ArgumentError("codec dicm writes features, no labels; for labels of your own, choose deepsic")
+            raise ArgumentError("codec dicm writes features, no labels; to state labels, choose deepsic or adaptive")
         return self.encode_machine(pixels, variant, quality)
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:

@@ -88,7 +88,9 @@ class Scalable(ContinuousCodec):
         self, pixels: Pixels, steering: Steering, labels: Sequence[str] | None = None
     ) -> Callable[[float | None, str | None], Analysed]:
         if labels is not None:
-            raise ArgumentError("codec scalable writes features, no labels; for labels of your own, choose deepsic")
+            raise ArgumentError(
+                "codec scalable writes features, no labels; to state labels, choose deepsic or adaptive"
+            )
         core, (height, width) = self._reduce(pixels), pixels.shape[:2]
 
         @cache

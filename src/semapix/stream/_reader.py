@@ -17,10 +17,10 @@ from semapix.stream._wire import Cursor, check, crc16, crc32
 class Reader:
     """A .spix file, or the first part of one, as its pieces.
 
-    Opening fetches the front header, in one read of at most 20 bytes. Whatever else is asked for is then fetched, and
-    nothing beyond it: a machine layer needs no byte behind itself; all the rest needs the second index too, which is
-    fetched once. Any prefix that holds the front header is a valid source. Bytes behind the end of the complete file
-    are ignored.
+    Opening fetches the front header, in one read of at most 20 bytes. Whatever else is asked for is then fetched, with
+    what lies before it and nothing beyond it: a machine layer needs no byte behind itself; all the rest needs the
+    second index too. What was fetched stays at hand, and is not fetched again. Any prefix that holds the front header
+    is a valid source. Bytes behind the end of the complete file are ignored.
 
     A reader keeps nothing open: a path is opened for each piece that is fetched. A file object has one position: do not
     share its reader among threads.
@@ -50,6 +50,15 @@ class Reader:
         first = min(HEADER_LIMIT, self.bytes_total)
         self._start = self._source.read(0, first) if first else b""
         self.header = FrontHeader.unpack(self._start, self.name)
+
+    def prefetch(self, n_layers: int) -> None:
+        """Fetch what is there of the first `n_layers` layers in one go: each piece of them is then at hand.
+
+        Args:
+            n_layers: At most as many as the file has.
+        """
+        ends = [point.bytes for layer in self._layers[:n_layers] for point in layer.cut_points]
+        self._reach(max((end for end in ends if end <= self.bytes_total), default=0))
 
     def machine_layer(self, index: int) -> bytes:
         """The payload of a machine layer, counted from 0."""
@@ -153,6 +162,11 @@ class Reader:
         return list(self._layers)
 
     @property
+    def machine_layers(self) -> list[LayerInfo]:
+        """The machine layers, of which the front header tells."""
+        return list(self._machine_layers)
+
+    @property
     def cut_points(self) -> list[CutPoint]:
         """Where the file, as far as it is there, can be cut, in rising order, each place once.
 
@@ -210,10 +224,12 @@ class Reader:
         known = self._index_start + SMALLEST_INDEX
         if known > self.bytes_total:
             return None
+        self._reach(known)
         start = self._fetch(self._index_start, known, "the second index")
         end = self._index_start + SecondIndex.size(start, self.name)
         if end > self.bytes_total:
             return None
+        self._reach(end)
         return SecondIndex.unpack(start + self._fetch(known, end, "the second index"), self.name)
 
     @cached_property
@@ -255,13 +271,19 @@ class Reader:
             points.append(CutPoint(metadata_name(kind), end))
         yield from {point.bytes: point for point in points if point.bytes <= limit}.values()
 
+    def _reach(self, end: int) -> None:
+        """Fetch all up to `end` that is not at hand yet, in one go."""
+        if end > len(self._start):
+            self._start += self._source.read(len(self._start), end)
+
     def _fetch(self, start: int, end: int, what: str) -> bytes:
-        """Bytes from `start` up to `end`; those that came with the front header are not fetched again."""
+        """Bytes from `start` up to `end`; those that are at hand already are not fetched again."""
         if end > self.bytes_total:
             raise self._ends_before(f"the end of {what} at byte {end}")
-        kept = self._start[start:end]
-        start += len(kept)
-        return kept + self._source.read(start, end) if start < end else kept
+        if start <= len(self._start):
+            self._reach(end)
+            return self._start[start:end]
+        return self._source.read(start, end)
 
     def _ends_before(self, what: str) -> TruncatedStream:
         return TruncatedStream(f"{self.name}: ends after {self.bytes_total} bytes, before {what}")

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import BinaryIO, final
 
-from semapix.errors import ArgumentError, StreamError, TruncatedStream
+from semapix.errors import ArgumentError, MissingFile, StreamError, TruncatedStream
 
 SourceLike = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 """The bytes themselves, a path, a seekable binary file object, or a URL that fsspec knows ("https://...", "s3://...")."""
@@ -48,6 +48,7 @@ class Source(ABC):
         self.name = name
         self.size = size
         self.bytes_read = 0
+        self._everything: bytes | None = None  # of a server that sends no less
 
     @final
     def read(self, start: int, end: int) -> bytes:
@@ -57,13 +58,16 @@ class Source(ABC):
             TruncatedStream: The source has become shorter since it was opened.
             StreamError: It can no longer be read.
         """
+        if self._everything is not None:
+            return self._everything[start:end]
         try:
             data = self._fetch(start, end)
         except Exception as error:  # every file system has errors of its own
             raise StreamError(f"{self.name}: bytes {start} to {end} cannot be read: {_reason(error)}") from error
         self.bytes_read += len(data)
-        if len(data) == self.size:
-            data = data[start:end]  # a server without range requests sends everything
+        if end - start < len(data) == self.size:  # a server without range requests
+            self._everything = data
+            data = data[start:end]
         if len(data) != end - start:
             raise TruncatedStream(f"{self.name}: bytes {start} to {end} were asked for, but {len(data)} bytes came")
         return data
@@ -92,7 +96,7 @@ class _Path(Source):
             with open(path, "rb", buffering=0) as file:
                 super().__init__(name, file.seek(0, os.SEEK_END))
         except (OSError, ValueError) as error:
-            raise ArgumentError(f"{name}: cannot be opened: {error}") from error
+            raise _unopened(name, error) from error
         self._path = path
 
     def _fetch(self, start: int, end: int) -> bytes:
@@ -133,13 +137,20 @@ class _Url(Source):
             self._files, self._path = import_module("fsspec.core").url_to_fs(url)
             size = self._files.size(self._path)
         except Exception as error:  # every file system has errors of its own
-            raise ArgumentError(f"{name}: cannot be opened: {_reason(error)}") from error
+            raise _unopened(name, error) from error
         if size is None:
             raise ArgumentError(f"{name}: the server does not tell its size; download it and open the copy")
         super().__init__(name, size)
 
     def _fetch(self, start: int, end: int) -> bytes:
         return bytes(self._files.cat_file(self._path, start=start, end=end))
+
+
+def _unopened(name: str, error: Exception) -> ArgumentError:
+    """The error for what cannot be opened, in the words of the system where it has some."""
+    kind = MissingFile if isinstance(error, FileNotFoundError) and "://" not in name else ArgumentError
+    reason = getattr(error, "strerror", None) or (str(error) if isinstance(error, ValueError) else _reason(error))
+    return kind(f"{name}: cannot be opened ({reason})")
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def top_labels(task: Task, scores: NDArray[np.float32], top: int) -> Labels:
 
     `scores`: logits (classes,). Raises ArgumentError unless 1 <= top.
     """
-    if top < 1:
+    if index(top) < 1:
         raise ArgumentError(f"top (={top}) must be 1 or more")
     shares = probabilities(scores, task.temperature)
     best = np.argsort(-shares, kind="stable")[:top]

@@ -84,13 +84,16 @@ class Head:
             )
         return classifier.scores(features.reshape(1, -1))[0]
 
-    def check(self, fingerprint: bytes) -> None:
-        """Raises ArgumentError, naming both models, unless `fingerprint` is the start of that of the head's model."""
+    def check(self, fingerprint: bytes, model: str) -> None:
+        """Raises ArgumentError, naming both models, unless `fingerprint` is the start of that of the head's model.
+
+        `model`: the name of the one whose fingerprint begins so.
+        """
         if not self.fingerprint.startswith(fingerprint):
             mine = self.fingerprint[: len(fingerprint)].hex()
             raise ArgumentError(
-                f"the head was taught for model {self.model} ({mine}), the file was made with {fingerprint.hex()}; "
-                "teach it again with --model, or encode again"
+                f"the head was taught for model {self.model} ({mine}), the file was made with {model} "
+                f"({fingerprint.hex()}); encode the picture again with {self.model}, or teach another head"
             )
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
