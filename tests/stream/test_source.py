@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -239,3 +240,14 @@ def test_web_server(server: tuple[str, list[int]], file: bytes) -> None:
 def test_fsspec_is_imported_for_urls_only() -> None:
     code = "import sys, semapix.stream; sys.exit('fsspec' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_threads_may_share_a_reader(file: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.spix"
+    path.write_bytes(file)
+    for _ in range(20):
+        reader = Reader(path)
+        with ThreadPoolExecutor(8) as pool:
+            ends = [layer.end for layer in reader.layers]
+            found = list(pool.map(lambda n: reader.prefix(n + 1), [0, 4, 1, 3, 2, 4, 0, 3]))
+        assert found == [file[: ends[n]] for n in [0, 4, 1, 3, 2, 4, 0, 3]]

@@ -21,7 +21,7 @@ from semapix.cli._batch import (
 )
 from semapix.cli._console import say
 from semapix.cli._options import Files, Force, Model, SkipExisting
-from semapix.errors import ArgumentError
+from semapix.errors import ArgumentError, ChecksumMismatch
 
 if TYPE_CHECKING:
     from semapix import Stream
@@ -307,7 +307,11 @@ def decode(
             return
         output = outputs[file] if out == PIPE else check_output(outputs[file], force=force)
         stream = semapix.open(source(file), bundle)
-        picture = stream.image(layers, decoder=decoder)
+        try:
+            picture = stream.image(layers, decoder=decoder)
+        except ChecksumMismatch as error:
+            way_out = "`semapix info` shows what is intact, `semapix cut --bytes N` keeps what stands before the damage"
+            raise ChecksumMismatch(f"{error}; {way_out}") from error
         pixels, icc, exif = np.asarray(picture), picture.info.get("icc_profile"), picture.info.get("exif")
         if out == PIPE:
             content = BytesIO()

@@ -271,18 +271,24 @@ class Reader:
             points.append(CutPoint(metadata_name(kind), end))
         yield from {point.bytes: point for point in points if point.bytes <= limit}.values()
 
-    def _reach(self, end: int) -> None:
-        """Fetch all up to `end` that is not at hand yet, in one go."""
-        if end > len(self._start):
-            self._start += self._source.read(len(self._start), end)
+    def _reach(self, end: int) -> bytes:
+        """The file up to `end` or further; what of it is not at hand yet is fetched in one go.
+
+        Threads that share a reader may fetch the same bytes twice, and get the right ones all the same.
+        """
+        known = self._start
+        if end > len(known):
+            known += self._source.read(len(known), end)
+            if len(known) > len(self._start):
+                self._start = known
+        return known
 
     def _fetch(self, start: int, end: int, what: str) -> bytes:
         """Bytes from `start` up to `end`; those that are at hand already are not fetched again."""
         if end > self.bytes_total:
             raise self._ends_before(f"the end of {what} at byte {end}")
         if start <= len(self._start):
-            self._reach(end)
-            return self._start[start:end]
+            return self._reach(end)[start:end]
         return self._source.read(start, end)
 
     def _ends_before(self, what: str) -> TruncatedStream:
