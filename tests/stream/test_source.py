@@ -245,9 +245,10 @@ def test_fsspec_is_imported_for_urls_only() -> None:
 def test_threads_may_share_a_reader(file: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.spix"
     path.write_bytes(file)
+    counts = [1, 5, 2, 4, 3, 5, 1, 4]
     for _ in range(20):
         reader = Reader(path)
         with ThreadPoolExecutor(8) as pool:
             ends = [layer.end for layer in reader.layers]
-            found = list(pool.map(lambda n: reader.prefix(n + 1), [0, 4, 1, 3, 2, 4, 0, 3]))
-        assert found == [file[: ends[n]] for n in [0, 4, 1, 3, 2, 4, 0, 3]]
+            found = list(pool.map(reader.prefix, counts))
+        assert found == [file[: ends[count - 1]] for count in counts]
