@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from semapix.errors import ArgumentError
+from semapix.training.system import Wanted
 from semapix.training.systems import SYSTEMS
 
 __all__ = ["export"]
@@ -42,4 +43,4 @@ def export(
             f"a run that calibrates (={sibling}) must come with data, to a model of: "
             + ", ".join(name for name, system in SYSTEMS.items() if system.siblings)
         )
-    return system.export(folder, bundle, data, stage or able[-1], sibling=sibling, force=force)
+    return system.export(Wanted(folder, bundle, data, stage or able[-1], sibling, force))

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, IterableDataset
 from semapix.bundle import Bundle
 from semapix.training.budget import BudgetedStage
 
-__all__ = ["Prepared", "System"]
+__all__ = ["Prepared", "System", "Wanted"]
 
 
 class Prepared(NamedTuple):
@@ -21,6 +21,21 @@ class Prepared(NamedTuple):
     stage: BudgetedStage
     training: IterableDataset[Any]
     held_out: Sequence[Dataset[Any]]
+
+
+class Wanted(NamedTuple):
+    """A bundle to be made of the checkpoints in a folder.
+
+    `data`: where the data sets of the recipe are. `stage`: the last one, or one of `System.earlier`. `sibling`: the run
+    that calibrates it, for systems with `siblings`. `force`: whether to replace a file.
+    """
+
+    folder: Path
+    bundle: Path
+    data: Path | None
+    stage: str
+    sibling: Path | None = None
+    force: bool = False
 
 
 class System(ABC):
@@ -47,18 +62,8 @@ class System(ABC):
         """Write the checkpoints that `folder` lacks with the weights of a bundle, without optimiser state."""
 
     @abstractmethod
-    def export(
-        self,
-        folder: Path,
-        bundle: Path,
-        data: Path | None,
-        stage: str,
-        *,
-        sibling: Path | None = None,
-        force: bool = False,
-    ) -> dict[str, float]:
-        """Make a bundle of the checkpoints in `folder`; with `data`, calibrate its tasks on held-out pictures.
+    def export(self, wanted: Wanted) -> dict[str, float]:
+        """Make a bundle; with data, calibrate its tasks on held-out pictures.
 
-        `stage`: the last one, or one of `earlier`. `sibling`: the run that calibrates it, if `siblings`. Returns the
-        temperature of each task that was calibrated.
+        Returns the temperature of each task that was calibrated.
         """

@@ -18,7 +18,7 @@ from semapix.training.adaptive.scenes import MappedPatches, ScenePatches, load_s
 from semapix.training.adaptive.semantics import SemanticsSystem
 from semapix.training.data import Batches, first_pictures
 from semapix.training.splits import label_spaces, labelled, middles, photos
-from semapix.training.system import Prepared, System
+from semapix.training.system import Prepared, System, Wanted
 
 __all__ = ["AdaptiveSystem"]
 
@@ -60,16 +60,8 @@ class AdaptiveSystem(System):
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_adaptive(bundle, folder)
 
-    def export(
-        self,
-        folder: Path,
-        bundle: Path,
-        data: Path | None,
-        stage: str,
-        *,
-        sibling: Path | None = None,
-        force: bool = False,
-    ) -> dict[str, float]:
-        if data is None:
+    def export(self, wanted: Wanted) -> dict[str, float]:
+        if wanted.data is None:
             raise ArgumentError("adaptive: name the training data with --data; typical rates are measured on them")
-        return export_adaptive(load_adaptive(folder, stage), bundle, data, force=force)
+        trained = load_adaptive(wanted.folder, wanted.stage)
+        return export_adaptive(trained, wanted.bundle, wanted.data, force=wanted.force)

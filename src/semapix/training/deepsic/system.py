@@ -17,7 +17,7 @@ from semapix.training.deepsic.recipe import DeepsicRecipe
 from semapix.training.deepsic.restore import restore_deepsic
 from semapix.training.deepsic.semantics import SemanticsSystem
 from semapix.training.splits import label_spaces, labelled, middles, photos
-from semapix.training.system import Prepared, System
+from semapix.training.system import Prepared, System, Wanted
 
 __all__ = ["DeepsicSystem"]
 
@@ -46,16 +46,7 @@ class DeepsicSystem(System):
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_deepsic(bundle, folder)
 
-    def export(
-        self,
-        folder: Path,
-        bundle: Path,
-        data: Path | None,
-        stage: str,
-        *,
-        sibling: Path | None = None,
-        force: bool = False,
-    ) -> dict[str, float]:
-        if data is None:
+    def export(self, wanted: Wanted) -> dict[str, float]:
+        if wanted.data is None:
             raise ArgumentError("deepsic: name the training data with --data; its coder counts contexts on them")
-        return export_deepsic(load_deepsic(folder), bundle, data, force=force)
+        return export_deepsic(load_deepsic(wanted.folder), wanted.bundle, wanted.data, force=wanted.force)

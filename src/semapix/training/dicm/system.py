@@ -20,7 +20,7 @@ from semapix.training.dicm.scenes import Scene, SceneViews, WantedViews, class_n
 from semapix.training.dicm.selfsupervised import SelfSupervisedSystem
 from semapix.training.dicm.tasking import TasksSystem
 from semapix.training.splits import label_spaces, labelled, middles, photos
-from semapix.training.system import Prepared, System
+from semapix.training.system import Prepared, System, Wanted
 
 __all__ = ["DicmSystem"]
 
@@ -65,17 +65,8 @@ class DicmSystem(System):
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_dicm(bundle, folder)
 
-    def export(
-        self,
-        folder: Path,
-        bundle: Path,
-        data: Path | None,
-        stage: str,
-        *,
-        sibling: Path | None = None,
-        force: bool = False,
-    ) -> dict[str, float]:
-        return export_dicm(load_dicm(folder), bundle, data, force=force)
+    def export(self, wanted: Wanted) -> dict[str, float]:
+        return export_dicm(load_dicm(wanted.folder), wanted.bundle, wanted.data, force=wanted.force)
 
 
 def _scenes(section: DicmData, data: Path, names: list[list[str]]) -> tuple[list[Scene], list[Scene]]:

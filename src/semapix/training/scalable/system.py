@@ -16,7 +16,7 @@ from semapix.training.scalable.recipe import ScalableRecipe
 from semapix.training.scalable.restore import restore_run
 from semapix.training.scalable.teacher import TeacherSystem, load_teacher
 from semapix.training.splits import label_spaces, labelled, middles, photos
-from semapix.training.system import Prepared, System
+from semapix.training.system import Prepared, System, Wanted
 
 __all__ = ["ScalableSystem"]
 
@@ -50,19 +50,12 @@ class ScalableSystem(System):
     def restore(self, bundle: Bundle, folder: Path) -> None:
         restore_run(bundle, folder)
 
-    def export(
-        self,
-        folder: Path,
-        bundle: Path,
-        data: Path | None,
-        stage: str,
-        *,
-        sibling: Path | None = None,
-        force: bool = False,
-    ) -> dict[str, float]:
-        trained = load_scalable(folder)
-        calibrations = {} if data is None else calibrate(load_scalable(sibling) if sibling else trained, data)
-        export_scalable(trained, bundle, calibrations, data=data, force=force)
+    def export(self, wanted: Wanted) -> dict[str, float]:
+        trained = load_scalable(wanted.folder)
+        calibrations = {}
+        if wanted.data is not None:
+            calibrations = calibrate(load_scalable(wanted.sibling) if wanted.sibling else trained, wanted.data)
+        export_scalable(trained, wanted.bundle, calibrations, data=wanted.data, force=wanted.force)
         return {task: calibration.temperature for task, calibration in calibrations.items()}
 
 
