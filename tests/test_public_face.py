@@ -42,6 +42,14 @@ def test_public_names_are_frozen():
     assert all(hasattr(semapix, name) for name in PUBLIC)
 
 
+def test_an_open_file_can_be_looked_at_and_printed(stream, tiny_bundle):
+    assert semapix.look(stream, "coarse", 1) == stream.look("coarse", 1)
+    assert stream.size == (90, 61)
+    assert repr(stream) == f"<Stream codestream: 90x61, {stream.bytes_total:,} bytes>"
+    with pytest.raises(ArgumentError, match="an open codestream has one already"):
+        semapix.look(stream, model=tiny_bundle)
+
+
 def test_a_file_keeps_everything(stream, tiny_bundle, tmp_path):
     path = tmp_path / "a.spix"
     stream.save(path)

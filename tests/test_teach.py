@@ -159,6 +159,8 @@ def test_examples_that_cannot_teach(tiny_bundle, tmp_path):
         ({"a": some, "b": []}, "label 'b' has no examples; give it some twenty"),
         ({"a": some, "b": "folder"}, "label 'b' must have a list of examples, not 'folder'"),
         ({1: some, 2: some}, "label 1 must be a string, not int"),
+        ({None: some, "b": some}, "label None must be a string, not NoneType"),
+        ({"a": {}, "b": {"c": some, "d": some}}, "label 'a' has no finer labels"),
         (["a"], "examples must be a folder or a mapping of labels, not list"),
         ({}, "there are no examples; give some twenty of each label"),
         ({"a": {"b": some}, "c": some}, "some labels hold examples and others finer labels"),

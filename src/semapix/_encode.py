@@ -75,10 +75,10 @@ def encode(
     and `adaptive`, what is in the picture, in place of what the model sees: 1 to 5 names of its classes or groups.
     `exif`: False leaves the EXIF block out, which may tell where and when the picture was made.
 
-    Raises ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out of range
-    (with the rates that the picture takes; between the two sizes of `adaptive` a drawing may take none), for more than
-    one of quality, `max_bytes` and `bpp`, when the first cut point of the file lies behind `max_bytes`, for a map of
-    another size, a region outside of the picture, and steering of a codec that spreads bits evenly.
+    Raises MissingFile; ImageError for what is no picture; UnknownModel; ArgumentError for a quality, rate or codec out
+    of range (with the rates that the picture takes; between the two sizes of `adaptive` a drawing may take none), for
+    more than one of quality, `max_bytes` and `bpp`, when the first cut point of the file lies behind `max_bytes`, for a
+    map of another size, a region outside of the picture, and steering of a codec that spreads bits evenly.
     """
     bundle = choose_model(codec, model)
     check_rate(quality, max_bytes, bpp)

@@ -312,7 +312,8 @@ def open(source: SourceLike, model: ModelLike | None = None) -> Stream:
     """Open a codestream: a path, bytes, a binary file object, or a URL that fsspec knows.
 
     Only the front header is read now. `model`: name or path of the bundle, when it is not an installed one.
-    Raises NotACodestream, TruncatedStream, ChecksumMismatch, UnsupportedVersion.
+    Raises MissingFile; ArgumentError for what else cannot be opened; NotACodestream, TruncatedStream, ChecksumMismatch,
+    UnsupportedVersion.
     """
     return Stream(Reader(source), model)
 
@@ -326,6 +327,8 @@ def look(
     head: HeadLike | None = None,
 ) -> Labels:
     """What is in the picture of a codestream: `open(source, model).look(task, top, head=head)`; or of an open one."""
+    if isinstance(source, Stream) and model is not None:
+        raise ArgumentError("model: an open codestream has one already; open it with another")
     stream = source if isinstance(source, Stream) else open(source, model)
     return stream.look(task, top, head=head)
 

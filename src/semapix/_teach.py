@@ -113,6 +113,8 @@ def _flat(examples: Examples) -> Iterator[_Example]:
         raise ArgumentError("some labels hold examples and others finer labels; all must do the same")
     for label, below in examples.items():
         if isinstance(below, Mapping):
+            if not below:
+                raise ArgumentError(f"label {label!r} has no finer labels; fill it or leave it out")
             for fine, contents in below.items():
                 yield from _of(fine, contents, label)
         else:
@@ -121,8 +123,8 @@ def _flat(examples: Examples) -> Iterator[_Example]:
 
 def _of(label: str, contents: Sequence[ExampleLike], coarse: str | None) -> Iterator[_Example]:
     """The examples of a label. Raises ArgumentError for none, and for what is no label or no row of examples."""
-    for name in (label, coarse):
-        if not isinstance(name, str | None):
+    for name in (label,) if coarse is None else (coarse, label):
+        if not isinstance(name, str):
             raise ArgumentError(f"label {name!r} must be a string, not {type(name).__name__}")
     if isinstance(contents, (str, bytes, PathLike)):
         raise ArgumentError(f"label {label!r} must have a list of examples, not {contents!r}")

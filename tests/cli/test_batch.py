@@ -27,9 +27,12 @@ def test_outputs_in_a_directory_have_the_names_of_the_inputs(tmp_path, slash):
 def test_several_inputs_need_a_directory(tmp_path):
     file, no = tmp_path / "file", tmp_path / "no"
     file.touch()
-    for out in (str(file), f"{no}.png", "-"):
-        with pytest.raises(OutputError, match=f"^{out}: is no directory; several inputs need one"):
+    for out in (str(file), f"{no}.png"):
+        with pytest.raises(OutputError, match=f"^{out}: is no directory; several inputs need one$"):
             plan_outputs(["a", "b"], out, ".png")
+    with pytest.raises(OutputError, match=r"^-: takes the result of one input; several need a directory$"):
+        plan_outputs(["a", "b"], "-", ".png")
+    assert plan_outputs(["a"], f"{no}.v2", ".png", folder=True) == {"a": tmp_path / "no.v2" / "a.png"}
     assert plan_outputs(["a", "b"], str(no), ".png") == {"a": no / "a.png", "b": no / "b.png"}
     outputs = plan_outputs(["a"], f"{no}/", ".png")
     assert not no.exists()

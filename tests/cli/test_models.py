@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from semapix.bundle import Bundle
+
 
 def test_models_lists_what_is_installed(run, installed_bundle):
     result = run("models")
@@ -49,3 +51,9 @@ def test_models_names_an_unknown_model(run, installed_bundle):
         "",
         "semapix: no model is called 'best'; installed: tiny; or give the path of a .spxm file\n",
     )
+
+
+def test_models_lists_what_tasks_find_that_look_for_objects(run, tiny_bundles):
+    last = run("models", "--labels", tiny_bundles["dicm"]).out.splitlines()[-1]
+    task = Bundle(tiny_bundles["dicm"]).manifest["tasks"][-1]
+    assert last == f"task {task['name']} finds: {', '.join(task['labels'])}"

@@ -153,6 +153,11 @@ def test_directories_stand_for_the_files_in_them(run, photo, tiny_bundle, tmp_pa
     assert run("decode", coded, "-o", decoded, "--model", tiny_bundle).status == 0
     assert names(decoded) == {"photo.png", "other.png"}
     assert run("look", coded, "--model", tiny_bundle).out.count("bytes read") == 2
+    (tmp_path / "other.png").rename(tmp_path / "more" / "other.png")
+    single = tmp_path / "single"
+    assert run("encode", tmp_path / "more", "-o", single, "--model", tiny_bundle).status == 0
+    assert names(single) == {"other.spix"}
+    (tmp_path / "more" / "other.png").unlink()
     result = run("encode", tmp_path / "more", "-o", coded, "--model", tiny_bundle)
     assert result.status == 2
     assert result.err.startswith(f"semapix: {tmp_path / 'more'}: holds no files that end in .")
@@ -163,10 +168,12 @@ def test_what_exists_can_be_left_out(run, photo, coded, tiny_bundle, tmp_path):
     before = coded.read_bytes()
     result = run("encode", photo, tmp_path / "other.png", "-o", tmp_path, "--model", tiny_bundle, "--skip-existing")
     assert (result.status, result.err) == (0, "")
-    assert result.out.startswith(f"{tmp_path / 'other.png'} -> ")
+    assert result.out.startswith(f"1 of 2 outputs exist already\n{tmp_path / 'other.png'} -> ")
     assert coded.read_bytes() == before
     again = run("decode", tmp_path, "-o", tmp_path, "--model", tiny_bundle, "--skip-existing")
-    assert again == (0, "", "")
+    assert again == (0, "2 of 2 outputs exist already\n", "")
+    both = run("decode", tmp_path, "-o", tmp_path, "--model", tiny_bundle, "--skip-existing", "--force")
+    assert both == (2, "", "semapix: --skip-existing and --force exclude each other; give one of them\n")
 
 
 def test_the_exif_block_can_be_left_out(run, photo, tiny_bundle, tmp_path):
@@ -210,8 +217,7 @@ def test_encode_within_bytes_writes_the_file_that_the_library_makes(run, photo, 
         stream = semapix.encode(photo, "planes", model=planes_bundle, max_bytes=limit)
         assert content == stream.to_bytes()
         assert len(content) <= limit
-        end = "" if complete else f" up to {stream.cut_points[-1].name}"
-        end += ", without its EXIF" if stream.left_out else ""
+        end = "" if complete else f" up to {stream.cut_points[-1].name}, without its EXIF"
         assert result.out.endswith(
             f"{len(content):,} bytes, {8 * len(content) / 960:.3f} bpp, quality {quality}{end}\n"
         )

@@ -13,7 +13,7 @@ from PIL import Image
 
 import semapix
 from semapix.cli import main
-from semapix.stream import write
+from semapix.stream import _source, write
 
 
 def ends(content: bytes) -> list[int]:
@@ -451,15 +451,38 @@ def test_files_come_and_go_through_pipes(run, photo, coded, content, tiny_bundle
         assert run(*words).status == 0
 
 
-def test_who_stops_reading_ends_it_quietly(run, coded, tiny_bundle, monkeypatch, capsys):
-    def gone(*args, **kwargs):
-        raise BrokenPipeError(32, "Broken pipe")
+class Refusing(io.StringIO):
+    """A standard output that can no longer be written to."""
 
-    monkeypatch.setattr("builtins.print", gone)
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["nobody reads", "disk full"])
+def test_trouble_with_the_output_is_none_of_the_files(coded, tiny_bundle, monkeypatch, capsys, gone):
+    error = BrokenPipeError(32, "Broken pipe") if gone else OSError(28, "No space left on device")
+    monkeypatch.setattr("sys.stdout", Refusing(error))
     with pytest.raises(SystemExit) as end:
-        main(["look", str(coded), str(coded), "--model", str(tiny_bundle)])
-    assert end.value.code == 1
-    assert capsys.readouterr().err == ""
+        main(["look", str(coded), "missing.spix", "--model", str(tiny_bundle)])
+    told = capsys.readouterr().err.splitlines()
+    if gone:  # it ends at once, without a word
+        assert (end.value.code, told) == (1, [])
+    else:
+        assert end.value.code == 2
+        assert told[0] == "semapix: the standard output cannot be written to (No space left on device)"
+
+
+def test_the_standard_input_is_read_once(run, coded, content, tiny_bundle, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.stdin", Pipe(content))
+    result = run("look", "-", "-", "--model", tiny_bundle)
+    assert result.status == 1
+    assert result.complaints == ["semapix: -: the standard input is empty, or was read before"]
+    result = run("decode", "-", "-o", f"{tmp_path}/", "--model", tiny_bundle)
+    assert result.complaints == ["semapix: -: the standard input has no name; name its output"]
 
 
 # what is left of a file
@@ -476,6 +499,21 @@ def test_look_says_what_a_short_file_still_answers(run, coded, content, tiny_bun
     assert "still answers" not in run("look", coded, "--model", tiny_bundle).err
 
 
+def test_a_picture_is_fetched_in_few_pieces(coded, content, tiny_bundle, monkeypatch):
+    fetched = []
+    fetch = _source.Source.read
+
+    def read(self, start, end):
+        fetched.append((start, end))
+        return fetch(self, start, end)
+
+    monkeypatch.setattr(_source.Source, "read", read)
+    stream = semapix.open(coded, tiny_bundle)
+    stream.image()
+    assert len(fetched) <= 5
+    assert sum(end - start for start, end in fetched) == stream.bytes_read == len(content)
+
+
 def test_info_of_a_file_whose_index_is_damaged(run, coded, content, installed_bundle):
     changed = bytearray(content)
     changed[ends(content)[1] + 3] ^= 1
@@ -483,7 +521,9 @@ def test_info_of_a_file_whose_index_is_damaged(run, coded, content, installed_bu
     result = run("info", coded)
     assert result.status == 2
     assert [line.split()[0] for line in result.out.splitlines()[2:5]] == ["layer", "s1", "s2"]
-    assert result.out.endswith("the list of its further layers is damaged; the machine layers answer `semapix look`\n")
+    assert result.out.endswith(
+        "the list of its further layers is damaged; the machine layers are intact, and answer `semapix look`\n"
+    )
     assert "second index" in result.err
     assert run("look", coded).status == 0
 

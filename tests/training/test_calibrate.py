@@ -72,5 +72,15 @@ def test_a_sibling_calibrates_a_bundle(tiny_run, tiny_trained, training_data, tm
 
 
 def test_a_sibling_needs_data(tiny_run, tmp_path):
-    with pytest.raises(ArgumentError, match=r"must come with data, to a model of: scalable$"):
+    with pytest.raises(ArgumentError, match=r"sibling \(=.*\) calibrates on held-out pictures; say with data where"):
         export(tiny_run, tmp_path / "tiny.spxm", sibling=tiny_run)
+
+
+def test_a_sibling_knows_the_same_labels(tiny_run, training_data, tmp_path):
+    sibling = tmp_path / "apart"
+    shutil.copytree(tiny_run, sibling)
+    state = torch.load(sibling / "lfrnet.ckpt", weights_only=False)
+    state["labels"]["fine"] = [f"other {name}" for name in state["labels"]["fine"]]
+    torch.save(state, sibling / "lfrnet.ckpt")
+    with pytest.raises(ArgumentError, match=r"sibling \(=.*apart\) must know the same labels"):
+        export(tiny_run, tmp_path / "tiny.spxm", training_data, sibling=sibling)

@@ -8,10 +8,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from semapix.cli._console import complain, progress
+from semapix.cli._console import complain, progress, say
 from semapix.errors import ArgumentError, OutputError, SemapixError
 
-__all__ = ["PIPE", "check_name", "for_each", "give", "in_folders", "make_directory", "plan_outputs", "source", "stem"]
+__all__ = [
+    "PIPE",
+    "check_name",
+    "for_each",
+    "in_folders",
+    "make_directory",
+    "plan_outputs",
+    "source",
+    "stem",
+    "wanted_outputs",
+]
+
+_FILES = {".spix", ".png", ".jpg", ".jpeg", ".webp"}  # endings of outputs that are no directories
 
 PIPE = "-"
 """The name of the standard input or output."""
@@ -43,20 +55,25 @@ def for_each(files: Sequence[str], work: Callable[[str], None]) -> int:
     return 1 if failed < len(files) else 2
 
 
-def plan_outputs(files: Sequence[str], out: str, ending: str) -> dict[str, Path]:
+def plan_outputs(files: Sequence[str], out: str, ending: str, *, folder: bool = False) -> dict[str, Path]:
     """The output of each file: `out` itself for one file, or a name with `ending` in the directory `out`.
 
-    `out` is a directory when it exists as one or ends in a slash, and for several files. Raises OutputError when it is
-    something else then, ArgumentError when two files would get the same output.
+    `out` is a directory when it exists as one or ends in a slash, for several files, and with `folder`, when a
+    directory was put in. Raises OutputError when it is a file then, or named like one, ArgumentError when two files
+    would get the same output.
     """
     if not is_directory(out):
-        if len(files) == 1:
+        if len(files) == 1 and not folder:
             return {files[0]: Path(out)}
-        if out == PIPE or Path(out).suffix or Path(out).exists():
-            raise OutputError(f"{out}: is no directory; several inputs need one (end its name in a slash)")
+        if out == PIPE:
+            raise OutputError(f"{out}: takes the result of one input; several need a directory")
+        if Path(out).suffix.lower() in _FILES or Path(out).exists():
+            raise OutputError(f"{out}: is no directory; several inputs need one")
     outputs: dict[str, Path] = {}
     takers: dict[Path, str] = {}
     for file in files:
+        if file == PIPE:
+            raise ArgumentError(f"{file}: the standard input has no name; name its output")
         output = Path(out) / f"{stem(file)}{ending}"
         if output in takers:
             raise ArgumentError(
@@ -78,8 +95,8 @@ def make_directory(outputs: Mapping[str, Path], out: str) -> None:
 
 
 def check_name(out: str, ending: str) -> None:
-    """Raises ArgumentError unless an output is a directory, the standard output, or has this ending."""
-    if out != PIPE and not is_directory(out) and Path(out).suffix.lower() != ending:
+    """Raises ArgumentError unless the name of an output has this ending."""
+    if Path(out).suffix.lower() != ending:
         raise ArgumentError(f"{out}: the name must end in {ending}")
 
 
@@ -101,14 +118,26 @@ def in_folders(files: Sequence[str], endings: Iterable[str]) -> list[str]:
 
 
 def source(file: str) -> str | bytes:
-    """Where a file is read from: its name, or all of the standard input."""
-    return sys.stdin.buffer.read() if file == PIPE else file
+    """Where a file is read from: its name, or all of the standard input. Raises ArgumentError where there is none."""
+    if file != PIPE:
+        return file
+    content = sys.stdin.buffer.read() if sys.stdin else b""
+    if not content:
+        raise ArgumentError("the standard input is empty, or was read before")
+    return content
 
 
-def give(data: bytes) -> None:
-    """Write a result to the standard output, in place of a line that tells of it."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+def wanted_outputs(outputs: Mapping[str, Path], *, skip: bool, force: bool) -> dict[str, Path]:
+    """The outputs to be made: with `skip` those that are not there yet; says how many are left out.
+
+    Raises ArgumentError for both `skip` and `force`.
+    """
+    if skip and force:
+        raise ArgumentError("--skip-existing and --force exclude each other; give one of them")
+    wanted = {file: output for file, output in outputs.items() if not (skip and output.is_file())}
+    if len(wanted) < len(outputs):
+        say(f"{len(outputs) - len(wanted)} of {len(outputs)} outputs exist already")
+    return wanted
 
 
 def is_directory(out: str) -> bool:

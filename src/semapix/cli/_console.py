@@ -11,7 +11,7 @@ from typing import Any
 
 from semapix.errors import OutputError
 
-__all__ = ["complain", "counter", "progress", "say", "say_json", "table"]
+__all__ = ["complain", "counter", "give", "progress", "say", "say_json", "table"]
 
 
 _OPTIONS = {  # what errors call by the names of Python's arguments
@@ -23,12 +23,26 @@ _OPTIONS = {  # what errors call by the names of Python's arguments
 def say(text: str) -> None:
     """Print a result at once, so that a reader who has gone away is noticed here; any file name can be printed."""
     encoding = sys.stdout.encoding or "utf-8"
-    try:
+    with _standard_output():
         print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def give(data: bytes) -> None:
+    """Write a result itself to the standard output, in place of a line that tells of it."""
+    with _standard_output():
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """Around what is written there: that it cannot be is no fault of the file that is worked on."""
+    try:
+        yield
     except BrokenPipeError:
         raise  # whoever read has gone; `main` ends quietly
     except OSError as error:
-        raise OutputError(f"the terminal, or what stands for it, cannot be written to ({error.strerror})") from error
+        raise OutputError(f"the standard output cannot be written to ({error.strerror})") from error
 
 
 def say_json(value: Any) -> None:

@@ -17,7 +17,8 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[StreamError]]:
 
     `checksum` of a sub-layer is "ok", "wrong", or "cut off" when the file ends before the sub-layer does; of a layer,
     "wrong" if one of its sub-layers is, else "cut off" if one of them is. A machine layer is one sub-layer.
-    `bytes_complete` is None when the file ends so early that its full length is not known. `bpp` are bits per pixel.
+    `bytes_complete` is None when the file ends so early, or is so damaged, that its full length is not known; `quality`
+    too. `bpp` are bits per pixel.
 
     A file whose index of the layers is damaged has its machine layers alone.
     """
@@ -52,7 +53,7 @@ def inspect(reader: Reader) -> tuple[dict[str, Any], list[StreamError]]:
         "height": header.height,
         "codec": str(header.codec) if codec is None else codec.name,
         "variant": None if codec is None else _variant(codec, header),
-        "quality": header.quality if codec is None or not whole else _quality(codec, reader, damage),
+        "quality": (header.quality if codec is None else _quality(codec, reader, damage)) if whole else None,
         "fingerprint": header.fingerprint.hex(),
         "model": _model_name(header.fingerprint),
         "layers": layers,

@@ -13,13 +13,13 @@ from semapix.cli._batch import (
     PIPE,
     check_name,
     for_each,
-    give,
     in_folders,
     make_directory,
     plan_outputs,
     source,
+    wanted_outputs,
 )
-from semapix.cli._console import say
+from semapix.cli._console import give, say
 from semapix.cli._options import Files, Force, Model, SkipExisting
 from semapix.errors import ArgumentError, ChecksumMismatch
 
@@ -172,10 +172,11 @@ def encode(
     from semapix.files import check_output
     from semapix.imaging import load, readable_endings
 
-    files = in_folders(files, readable_endings())
-    outputs = plan_outputs(files, out, ".spix")
-    if list(outputs.values()) == [Path(out)]:
+    found = in_folders(files, readable_endings())
+    outputs = plan_outputs(found, out, ".spix", folder=found != files)
+    if list(outputs.values()) == [Path(out)] and out != PIPE:
         check_name(out, ".spix")
+    outputs = wanted_outputs(outputs, skip=skip, force=force)
     if quality is not None and quality.is_integer():
         quality = int(quality)  # as it was given, for errors
     # What is wrong for all pictures is said once.
@@ -188,8 +189,6 @@ def encode(
     make_directory(outputs, out)
 
     def encode_one(file: str) -> None:
-        if skip and outputs[file].exists():
-            return
         output = outputs[file] if out == PIPE else check_output(outputs[file], force=force)
         stream = semapix.encode(
             source(file),
@@ -221,12 +220,12 @@ def encode(
             found += f", without its {' and '.join(stream.left_out)}"
         say(f"{file} -> {output}  {width}x{height}, {size:,} bytes, {8 * size / (width * height):.3f} bpp{found}")
 
-    raise typer.Exit(for_each(files, encode_one))
+    raise typer.Exit(for_each(list(outputs), encode_one))
 
 
-def _pictured(stream: Stream) -> bool:
-    """Whether anything of a layer that is for people is there."""
-    return any(layer.whole for layer in stream.layers if layer.kind == "signal")
+def _pictured(stream: Stream, layers: int | None = None) -> bool:
+    """Whether anything of a layer that is for people is there, among the first `layers`."""
+    return any(layer.whole for layer in stream.layers[:layers] if layer.kind == "signal")
 
 
 def _region(text: str) -> tuple[int, int, int, int]:
@@ -284,8 +283,8 @@ def decode(
 
     writes a coarse preview from the first 8 layers, and leaves the rest unread.
     """
-    files, form = in_folders(files, [".spix"]), f".{(ending or Format.png).value}"
-    outputs = plan_outputs(files, out, form)
+    found, form = in_folders(files, [".spix"]), f".{(ending or Format.png).value}"
+    outputs = plan_outputs(found, out, form, folder=found != files)
     alone = list(outputs.values()) == [Path(out)] and out != PIPE
     if ending is not None and alone:
         raise ArgumentError(f"--format (={ending.value}) is for a directory; the ending of {out} says its format")
@@ -300,11 +299,10 @@ def decode(
     if alone:
         check_ending(out)
     bundle = None if model is None else find(model)
+    outputs = wanted_outputs(outputs, skip=skip, force=force)
     make_directory(outputs, out)
 
     def decode_one(file: str) -> None:
-        if skip and outputs[file].exists():
-            return
         output = outputs[file] if out == PIPE else check_output(outputs[file], force=force)
         stream = semapix.open(source(file), bundle)
         try:
@@ -320,9 +318,9 @@ def decode(
             return
         save(pixels, output, icc=icc, exif=exif, force=force)
         read, total = stream.bytes_read, stream.bytes_total
-        short = "" if _pictured(stream) or layers is not None else ": nothing of the picture"
+        short = "" if _pictured(stream, layers) else ": nothing of the picture"
         if layers is None and not stream.complete:
             short = f" (the file is cut short; used up to {stream.cut_points[-1].name}{short})"
         say(f"{file} -> {output}  {picture.width}x{picture.height}, {read:,} / {total:,} bytes read{short}")
 
-    raise typer.Exit(for_each(files, decode_one))
+    raise typer.Exit(for_each(list(outputs), decode_one))

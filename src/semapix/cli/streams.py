@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from semapix.cli._batch import PIPE, check_name, for_each, give, in_folders, source, stem
-from semapix.cli._console import say, say_json, table
+from semapix.cli._batch import PIPE, check_name, for_each, in_folders, source, stem
+from semapix.cli._console import give, say, say_json, table
 from semapix.cli._options import AsJson, File, Files, Force, Model
 from semapix.errors import ArgumentError, TruncatedStream
 
 if TYPE_CHECKING:
-    from semapix import Stream
+    from semapix import Head, Stream
     from semapix.tasks import Detections, Labels
 
 __all__ = ["cut", "info", "look"]
@@ -121,7 +121,7 @@ def look(
         try:
             answer = ask(stream, task, top, least, taught)
         except TruncatedStream as error:
-            raise TruncatedStream(f"{error}{_way_out(stream)}") from error
+            raise TruncatedStream(f"{error}{_way_out(stream, taught)}") from error
         if out is not None and on is not None:
             _draw(stream, answer.found, on, out, force)
         if as_json:
@@ -139,10 +139,14 @@ def look(
     raise typer.Exit(status)
 
 
-def _way_out(stream: Stream) -> str:
+def _way_out(stream: Stream, head: Head | None) -> str:
     """What a file can be asked that is cut short before the layers of a task."""
     there = sum(layer.present for layer in stream.layers)
-    names = [task["name"] for task in stream.model.manifest["tasks"] if task["layers"] <= there]
+    if head is None:
+        layers = {task["name"]: task["layers"] for task in stream.model.manifest["tasks"]}
+    else:
+        layers = {name: taught.task.layers for name, taught in head.tasks.items()}
+    names = [name for name, count in layers.items() if count <= there]
     return f"; it still answers --task {' or '.join(names)}" if names else ""
 
 
@@ -215,7 +219,9 @@ def _completeness(report: dict[str, Any], damaged: bool) -> str:
     if report["complete"]:
         return "nothing cut off, but damaged" if damaged else "complete"
     if report["bytes_complete"] is None and damaged:
-        return "the list of its further layers is damaged; the machine layers answer `semapix look`"
+        intact = all(layer["checksum"] == "ok" for layer in report["layers"])
+        rest = "; the machine layers are intact, and answer `semapix look`" if intact else ""
+        return f"the list of its further layers is damaged{rest}"
     if report["bytes_complete"] is None:
         return "cut short; the list of its further layers is missing"
     return f"cut short; the complete file has {report['bytes_complete']:,}"
@@ -244,7 +250,8 @@ def cut(
 
     keeps what machines read of a file of the codec scalable, about 100 bytes; of deepsic that is one layer.
     """
-    check_name(out, ".spix")
+    if out != PIPE:
+        check_name(out, ".spix")
     if layers is None and max_bytes is None:
         raise ArgumentError("give --layers N or --bytes N: how much to keep")
     if layers is not None and max_bytes is not None:

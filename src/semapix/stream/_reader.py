@@ -17,10 +17,11 @@ from semapix.stream._wire import Cursor, check, crc16, crc32
 class Reader:
     """A .spix file, or the first part of one, as its pieces.
 
-    Opening fetches the front header, in one read of at most 20 bytes. Whatever else is asked for is then fetched, with
-    what lies before it and nothing beyond it: a machine layer needs no byte behind itself; all the rest needs the
-    second index too. What was fetched stays at hand, and is not fetched again. Any prefix that holds the front header
-    is a valid source. Bytes behind the end of the complete file are ignored.
+    Opening fetches the front header, in one read of at most 20 bytes. Whatever else is asked for is then fetched, and
+    nothing behind it: a machine layer needs no byte behind itself; all the rest needs the second index too. The
+    beginning of the file, as far as it was fetched in one piece, stays at hand; a layer further on is fetched alone,
+    each time. Any prefix that holds the front header is a valid source. Bytes behind the end of the complete file are
+    ignored.
 
     A reader keeps nothing open: a path is opened for each piece that is fetched. A file object has one position: do not
     share its reader among threads.
@@ -35,7 +36,7 @@ class Reader:
         header: The front header.
 
     Raises:
-        ArgumentError: The source cannot be opened.
+        ArgumentError: The source cannot be opened; MissingFile, one of them, where there is no such file.
         NotACodestream: It does not begin like a .spix file.
         UnsupportedVersion: It is of a version that this release cannot read.
         TruncatedStream: It ends inside of the front header. Of any later piece: it ends before the end of that piece.

@@ -38,9 +38,9 @@ def export(
     able = (*system.earlier, system.stages[-1])
     if stage is not None and stage not in able:
         raise ArgumentError(f"stage (={stage!r}) of {name} must be one that makes a model: {', '.join(able)}")
-    if sibling is not None and (data is None or not system.siblings):
-        raise ArgumentError(
-            f"a run that calibrates (={sibling}) must come with data, to a model of: "
-            + ", ".join(name for name, system in SYSTEMS.items() if system.siblings)
-        )
+    if sibling is not None and not system.siblings:
+        able_systems = ", ".join(other for other, system in SYSTEMS.items() if system.siblings)
+        raise ArgumentError(f"sibling (={sibling}) is of no use to {name}; it calibrates models of: {able_systems}")
+    if sibling is not None and data is None:
+        raise ArgumentError(f"sibling (={sibling}) calibrates on held-out pictures; say with data where they are")
     return system.export(Wanted(folder, bundle, data, stage or able[-1], sibling, force))

@@ -24,7 +24,8 @@ _GROUP = 6  # pictures, on the mean
 def labelled(section: RecipeData, data: Path) -> tuple[LabelledPictures, TensorDataset]:
     """The labelled pictures that train, and the held-out ones as tensors: every n-th of a fixed random order.
 
-    With `held_out_alike`, one in n pictures of every class that has at least two groups of look-alikes.
+    With `held_out_alike`, whole groups of look-alikes, of every class about one in n pictures. Raises ArgumentError
+    when classes are so uniform that none can be held out.
     """
     pictures = load_labelled(data / section.labelled, section.labelled_files, section.labelled_side)
     if section.held_out_alike:
@@ -74,9 +75,11 @@ def _groups_held_out(pictures: LabelledPictures, every: int) -> NDArray[np.bool_
         left = len(members) // every
         for group in random.permutation(np.unique(groups))[:-1]:  # one group trains, whatever its size
             inside = members[groups == group]
-            if len(inside) <= left:
+            if len(inside) < 2 * left:  # so that what is held out comes nearer to its share
                 chosen[inside] = True
                 left -= len(inside)
+    if not chosen.any():
+        raise ArgumentError(f"held_out (=1 in {every}): no class has a group of look-alikes to spare; lower it")
     return chosen
 
 

@@ -83,5 +83,5 @@ def test_refusals(calibrated, run, data):
         measure_labels(data, protocol(report=[["test", "coco within"]]), calibrated)
     with pytest.raises(ArgumentError, match="its labels are not those of the model's tasks"):
         measure_labels(data, protocol(test="coco"), calibrated)
-    with pytest.raises(ArgumentError, match="is not calibrated; make it with: semapix export --data"):
+    with pytest.raises(ArgumentError, match="task fine is not calibrated; make the model with: semapix export --data"):
         measure_labels(data, protocol(), run())

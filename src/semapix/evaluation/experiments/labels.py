@@ -166,8 +166,10 @@ def measure_labels(data: Path, protocol: LabelsProtocol, run: Run) -> Findings:
     """
     (codec,), _ = choose([protocol.model], {}, run.model)
     rows = _Rows(data, protocol, codec, run)
-    if not all(task.evidence for task in rows.tasks.values()):
-        raise ArgumentError(f"{rows.bundle.path} is not calibrated; make it with: semapix export --data")
+    if protocol.task not in rows.tasks or rows.tasks[protocol.task].evidence is None:
+        raise ArgumentError(
+            f"{rows.bundle.path}: task {protocol.task} is not calibrated; make the model with: semapix export --data"
+        )
     calibrations = [_calibration(task, rows[_TEST]) for task in rows.tasks.values()]
     scores = _scores(rows, protocol)
     compared = [_compare(name, score, rows, protocol.choose) for name, score in scores.items()]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from semapix.bundle import Bundle
+from semapix.errors import ArgumentError
 from semapix.training.data import Batches, Patches, first_pictures
 from semapix.training.scalable.calibrate import calibrate
 from semapix.training.scalable.export import export_scalable
 from semapix.training.scalable.lcnet import LcnetSystem
 from semapix.training.scalable.lfrnet import LfrnetSystem
-from semapix.training.scalable.model import load_scalable, load_transform
+from semapix.training.scalable.model import TrainedScalable, load_scalable, load_transform
 from semapix.training.scalable.outer import OuterSystem
 from semapix.training.scalable.recipe import ScalableRecipe
 from semapix.training.scalable.restore import restore_run
@@ -54,9 +55,18 @@ class ScalableSystem(System):
         trained = load_scalable(wanted.folder)
         calibrations = {}
         if wanted.data is not None:
-            calibrations = calibrate(load_scalable(wanted.sibling) if wanted.sibling else trained, wanted.data)
+            calibrating = trained if wanted.sibling is None else _sibling(trained, wanted.sibling)
+            calibrations = calibrate(calibrating, wanted.data)
         export_scalable(trained, wanted.bundle, calibrations, data=wanted.data, force=wanted.force)
         return {task: calibration.temperature for task, calibration in calibrations.items()}
+
+
+def _sibling(trained: TrainedScalable, folder: Path) -> TrainedScalable:
+    """The model of a run that calibrates another one. Raises ArgumentError unless both have the same labels."""
+    sibling = load_scalable(folder)
+    if (sibling.coarse_names, sibling.fine_names) != (trained.coarse_names, trained.fine_names):
+        raise ArgumentError(f"sibling (={folder}) must know the same labels as the run that it calibrates")
+    return sibling
 
 
 def _prepare_outer(recipe: ScalableRecipe, data: Path, minutes: float | None) -> Prepared:
