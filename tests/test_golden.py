@@ -41,7 +41,7 @@ def symbols_digest(folder: Path) -> str:
 
 
 def test_there_are_golden_files():
-    assert {"0.1", "0.1-between", "0.1-half", "0.1-quarter"} <= set(VERSIONS)
+    assert {"0.1", "0.1-between", "0.1-half", "0.1-quarter", "0.1-small"} <= set(VERSIONS)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

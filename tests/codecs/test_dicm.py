@@ -179,7 +179,7 @@ def test_a_file_keeps_exif_and_no_profile_of_pixels_that_it_lacks(bundle, tmp_pa
 def test_errors_name_the_value_and_the_way_out(stream, bundle, codec):
     with pytest.raises(NoPixels, match="this stream carries no pixels, only what machines read: ask it with look"):
         stream.image()
-    with pytest.raises(ArgumentError, match="codec dicm writes features, no labels; for labels of your own, choose"):
+    with pytest.raises(ArgumentError, match="codec dicm writes features, no labels; to state labels, choose"):
         semapix.encode(picture(40, 30), model=bundle, labels=["thing 1"])
     with pytest.raises(ArgumentError, match="task 'detect' finds objects, no labels of the picture; ask detect"):
         stream.look("detect")

@@ -11,6 +11,7 @@ import semapix
 from semapix.bundle import find
 from semapix.codecs import Layers, PictureInfo, open_codec
 from semapix.errors import CorruptLayer
+from semapix.imaging import resize
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +35,14 @@ def error_of(stream: semapix.Stream, pixels: np.ndarray) -> float:
     return float(((np.asarray(stream.image()).astype(float) - pixels) ** 2).mean())
 
 
-@pytest.mark.parametrize("side", [48, 224])  # the core alone, and with an outer scale
+@pytest.mark.parametrize("side", [32, 48, 224])  # the core alone, with a scale of its own size, and of a larger one
 def test_bytes_and_errors_run_smoothly_from_one_quality_to_the_next(photo, side):
     pixels = photo[:side, :side]
     files = [semapix.encode(pixels, quality=quality) for quality in (6, 6.25, 6.5, 6.75, 7)]
     assert [file.quality for file in files] == [6, 6.25, 6.5, 6.75, 7]
     assert [file.header.quality for file in files] == [6, 6, 6, 6, 7]
-    assert [file.header.variant for file in files] == [0, 1, 1, 1, 0]
+    assert [file.header.variant for file in files] == ([1] * 5 if side == 48 else [0, 1, 1, 1, 0])
+    assert len(files[0].layers) == (7 if side == 32 else 8)
     sizes, errors = [file.bytes_total for file in files], [error_of(file, pixels) for file in files]
     assert sizes == sorted(set(sizes))
     assert all(np.diff(errors) < 0.02 * errors[0])  # a core has few values, and errors of them are rough
@@ -62,6 +64,25 @@ def test_steps_are_the_first_byte_of_s3(photo):
         assert codec.features(layers, info, number).shape == codec.features(whole, its_info, number).shape
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "layers"), [(64, 64, 8), (33, 32, 8), (64, 17, 8), (32, 32, 7), (64, 16, 7)]
+)
+def test_pictures_within_the_core_have_a_scale_of_their_own_size_unless_far_smaller(photo, width, height, layers):
+    for quality in (1, 5, 5.5, 9):
+        stream = semapix.encode(photo[:height, :width], quality=quality)
+        assert (stream.quality, len(stream.layers)) == (quality, layers)
+        assert stream.image().size == (width, height)
+
+
+def test_a_scale_of_its_own_size_is_worth_its_bits(lighthouse):
+    pixels = resize(lighthouse[:512, 128:640], (64, 64))
+    core, info = layers_of(semapix.encode(pixels, quality=5))
+    whole = open_codec(find("scalable")).image(core, info)
+    without = open_codec(find("scalable")).image(replace(core, signal=core.signal[:-1]), info)
+    gained = [((picture.astype(float) - pixels) ** 2).mean() for picture in (whole, without)]
+    assert gained[0] < 0.5 * gained[1]
+
+
 def test_labels_do_not_depend_on_the_quality(photo):
     whole, between = (semapix.encode(photo, quality=quality) for quality in (4, 4.7))
     assert [between.layers[n].length for n in (0, 1)] == [whole.layers[n].length for n in (0, 1)]
@@ -78,11 +99,9 @@ def test_every_cut_of_such_a_file_decodes(photo):
     assert errors[-1] == min(errors) < errors[3] / 2
 
 
-@pytest.mark.parametrize("start", [b"", b"\0"])
-def test_a_file_without_steps_that_says_it_has_some_is_damaged(photo, start):
+def test_a_file_without_steps_that_says_it_has_some_is_damaged(photo):
     layers, info = layers_of(semapix.encode(photo, quality=2.3))
-    rest = layers.signal[0][0][1:] if start else b""
-    damaged = replace(layers, signal=[[start + rest], *layers.signal[1:]])
+    damaged = replace(layers, signal=[[b""], *layers.signal[1:]])
     codec = open_codec(find("scalable"))
     for ask in (codec.quality, codec.image):
         with pytest.raises(

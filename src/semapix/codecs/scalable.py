@@ -1,8 +1,10 @@
 """The scalable system: LFRNet + LCNet on a core, and outer scales up to full size.
 
 "Semantics-to-signal scalable image compression with learned revertible representations", IJCV 2021. Layers: s1 and s2
-are the machine layers, s3 to s7 complete the core, s8 and on are the outer scales. Variants `half` and `quarter` code
-the picture at a part of its size, for rates below those that the model was trained for; the core is the same.
+are the machine layers, s3 to s7 complete the core, s8 and on are the outer scales. A picture that fits into the core
+has a scale of its own size all the same, unless it is far smaller: that takes up to a third less than the core's own
+layers would (results/ablations.md). Variants `half` and `quarter` code the picture at a part of its size, for rates
+below those that the model was trained for; the core is the same.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ _WHOLE, _FULL, _HALF, _QUARTER = range(4)  # variants; but for the first, s3 beg
 _REDUCED = {_WHOLE: 1, _FULL: 1, _HALF: 2, _QUARTER: 4}  # by which a side of the picture is shorter
 _RATES = [0.11, 0.16, 0.24, 0.34, 0.48, 0.65, 0.87, 1.12, 1.4]  # searches begin there and find what a picture takes
 _TYPICAL_PSNR = 26.7, 1.4  # of photos at quality 1, and what each further one adds
+_SMALL = 4  # times the pixels of a picture that would still fit into the core: too small for a scale of its own
 _SOFT = 0.5  # of the error that is typical of a file: a picture that loses less at half of its size is soft
 _LEAST_CORE = {_WHOLE: 0.0, _FULL: 0.0, _HALF: -1.0, _QUARTER: -2.0}  # level: of a small file the core is a large part
 _SHARES = {_WHOLE: 1.0, _HALF: 0.36, _QUARTER: 0.16}  # of them, at the same quality (results/ablations.md)
@@ -71,8 +74,10 @@ class Scalable(ContinuousCodec):
         return int(self._bundle.manifest["core"]["levels"]) + MACHINE_LAYERS
 
     def _sizes(self, info: PictureInfo) -> list[tuple[int, int]]:
-        side = int(self._bundle.manifest["core"]["side"])
-        return scale_sizes(*_coded_size(info), side, self._outer.factor, self._outer.reach)
+        side, size = int(self._bundle.manifest["core"]["side"]), _coded_size(info)
+        sizes = scale_sizes(*size, side, self._outer.factor, self._outer.reach)
+        own = info.variant == _FULL and _SMALL * size[0] * size[1] > side**2
+        return sizes or ([size] if own else [])
 
     def _core_level(self, info: PictureInfo, quality: float) -> float:
         """Quality level of s3 to s7: under outer scales another one, for all of them rest on the core."""
@@ -92,6 +97,7 @@ class Scalable(ContinuousCodec):
                 "codec scalable writes features, no labels; to state labels, choose deepsic or adaptive"
             )
         core, (height, width) = self._reduce(pixels), pixels.shape[:2]
+        own_scale = len({tuple(self._sizes(PictureInfo(width, height, 1, number))) for number in (_WHOLE, _FULL)}) > 1
 
         @cache
         def sized(variant: int) -> Pixels:
@@ -101,7 +107,7 @@ class Scalable(ContinuousCodec):
         def analyse(mean: float | None, variant: str | None = None) -> Analysed:
             assert mean is not None  # only a map has none
             whole, steps = divmod(round(mean * (QUALITIES - 1) * _STEPS), _STEPS)
-            number = self.variant(variant) or (_FULL if steps else _WHOLE)
+            number = self.variant(variant) or (_FULL if steps or own_scale else _WHOLE)
             info, quality = PictureInfo(width, height, 1 + whole, number), 1 + whole + steps / _STEPS
             sizes, level = self._sizes(info), self._core_level(info, quality)
             written, below = self._core.encode(core, level)
@@ -139,7 +145,7 @@ class Scalable(ContinuousCodec):
         if info.variant == _WHOLE or not layers.signal or not layers.signal[0]:
             return info.quality
         first = layers.signal[0][0][:1]
-        if not first or (first == b"\0" and info.variant == _FULL) or (first > b"\0" and info.quality == QUALITIES):
+        if not first or (first > b"\0" and info.quality == QUALITIES):
             raise CorruptLayer("layer s3 does not begin with the steps of its quality, 0 to 255, up to quality 9")
         return info.quality + first[0] / _STEPS if first[0] else info.quality
 
