@@ -247,24 +247,23 @@ def test_info_shows_damage_in_the_first_signal_layer_whatever_the_codec(run, tmp
     ]
     between = semapix.encode(pixels, quality=5.5)
     rule = "layer s3 does not begin with the steps of its quality, 0 to 255, up to quality 9"
-    result = run("info", _without_steps(between, tmp_path))
+    result = run("info", _above_the_best(between, tmp_path))
     assert result.complaints == [f"semapix: {tmp_path / 'b.spix'}: {rule}"]
     assert len(result.out.splitlines()) > len(between.layers)
 
 
-def _without_steps(stream: semapix.Stream, folder: Path) -> Path:
-    """A file whose s3 begins with steps of 0, with the checksum that belongs to it."""
+def _above_the_best(stream: semapix.Stream, folder: Path) -> Path:
+    """A file that says quality 9, with steps above it, and the checksums that belong to it."""
     header = stream.header
     codec = stream._fetch(len(stream.layers))
-    signal = [[b"\0" + codec.signal[0][0][1:]], *codec.signal[1:]]
     content = write(
         codec=header.codec,
-        quality=header.quality,
+        quality=9,
         fingerprint=header.fingerprint,
         width=header.width,
         height=header.height,
         machine=codec.machine,
-        signal=signal,
+        signal=codec.signal,
         metadata={},
         variant=header.variant,
     )

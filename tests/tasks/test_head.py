@@ -58,9 +58,11 @@ def test_the_finest_task_is_the_default(head):
 
 
 def test_a_head_is_for_one_model(head):
-    head.check(FINGERPRINT[:4])
-    with pytest.raises(ArgumentError, match=r"taught for model tiny \(00010203\), the file was made with 09090909; "):
-        head.check(b"\x09" * 4)
+    head.check(FINGERPRINT[:4], "tiny")
+    with pytest.raises(
+        ArgumentError, match=r"taught for model tiny \(00010203\), the file was made with other \(09090909\); "
+    ):
+        head.check(b"\x09" * 4, "other")
     with pytest.raises(ArgumentError, match=r"features \(3, 2, 2\) must hold the 16 numbers of task fine"):
         head.scores("fine", np.zeros((3, 2, 2), np.float32))
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from semapix.bundle import Bundle
-from semapix.codecs import PictureInfo
-from semapix.codecs.scalable import Scalable
+from semapix.codecs._core import MACHINE_LAYERS, CoreCodec
+from semapix.codecs._unit import load_tables
 from semapix.coding import anchors
 from semapix.graphs import OnnxGraphs
 from semapix.training.batch_norm import fold_batch_norm
@@ -66,17 +66,15 @@ def test_attention_works_in_windows():
 def test_estimated_bits_are_real_bytes(tiny_trained, tiny_bundle):
     bundle = Bundle(tiny_bundle)
     pixels = picture(16, 16)
-    layers = Scalable(bundle, OnnxGraphs(bundle)).encode(pixels, 4)
-    assert len(layers) == Scalable(bundle, OnnxGraphs(bundle)).layer_count(PictureInfo(16, 16, 4))
+    layers, _ = CoreCodec(bundle, OnnxGraphs(bundle), load_tables(bundle)).encode(pixels, 3)
     with torch.no_grad():
         main, duals = tiny_trained.transform.lifting(
             normalise(torch.from_numpy(pixels.transpose(2, 0, 1))[None].float())
         )
         decoded = tiny_trained.compression.eval()(tiny_trained.transform.lifting, main, duals, torch.tensor([3]))
-    machine = 8 * sum(map(len, layers.machine))
-    signal = 8 * sum(len(part) for parts in layers.signal for part in parts)
-    assert machine == pytest.approx(float(decoded.machine_bits[0]), abs=8 * len(layers.machine) + 2, rel=0.02)
-    assert signal == pytest.approx(float(decoded.signal_bits[0]), abs=8 * len(layers.signal) + 2, rel=0.02)
+    machine, signal = layers[:MACHINE_LAYERS], layers[MACHINE_LAYERS:]
+    for some, bits in ((machine, decoded.machine_bits), (signal, decoded.signal_bits)):
+        assert 8 * sum(map(len, some)) == pytest.approx(float(bits[0]), abs=8 * len(some) + 2, rel=0.02)
 
 
 def test_principal_components_are_a_good_start():

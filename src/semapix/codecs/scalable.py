@@ -79,6 +79,11 @@ class Scalable(ContinuousCodec):
         own = info.variant == _FULL and _SMALL * size[0] * size[1] > side**2
         return sizes or ([size] if own else [])
 
+    def _has_own_scale(self, width: int, height: int) -> bool:
+        """Whether a picture that needs no scale has one all the same."""
+        without, own = (self._sizes(PictureInfo(width, height, 1, number)) for number in (_WHOLE, _FULL))
+        return len(own) > len(without)
+
     def _core_level(self, info: PictureInfo, quality: float) -> float:
         """Quality level of s3 to s7: under outer scales another one, for all of them rest on the core."""
         under = bool(self._sizes(info))
@@ -97,7 +102,7 @@ class Scalable(ContinuousCodec):
                 "codec scalable writes features, no labels; to state labels, choose deepsic or adaptive"
             )
         core, (height, width) = self._reduce(pixels), pixels.shape[:2]
-        own_scale = len({tuple(self._sizes(PictureInfo(width, height, 1, number))) for number in (_WHOLE, _FULL)}) > 1
+        own_scale = self._has_own_scale(width, height)
 
         @cache
         def sized(variant: int) -> Pixels:
@@ -150,8 +155,9 @@ class Scalable(ContinuousCodec):
         return info.quality + first[0] / _STEPS if first[0] else info.quality
 
     def encode_machine(self, pixels: Pixels, variant: str | None = None, quality: int = 1) -> Layers:
-        self.variant(variant)
-        return Layers(self._core.encode_machine(self._reduce(pixels)), [])
+        height, width = pixels.shape[:2]
+        number = self.variant(variant) or (_FULL if self._has_own_scale(width, height) else _WHOLE)
+        return Layers(self._core.encode_machine(self._reduce(pixels)), [], number)
 
     def image(self, layers: Layers, info: PictureInfo, decoder: str | None = None) -> Pixels:
         self.decoder(decoder)
