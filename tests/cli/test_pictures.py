@@ -172,6 +172,8 @@ def test_what_exists_can_be_left_out(run, photo, coded, tiny_bundle, tmp_path):
     assert coded.read_bytes() == before
     again = run("decode", tmp_path, "-o", tmp_path, "--model", tiny_bundle, "--skip-existing")
     assert again == (0, "2 of 2 outputs exist already\n", "")
+    alone = run("encode", photo, "-o", coded, "--model", tiny_bundle, "--skip-existing")
+    assert alone == (0, "1 of 1 outputs exist already\n", "")
     both = run("decode", tmp_path, "-o", tmp_path, "--model", tiny_bundle, "--skip-existing", "--force")
     assert both == (2, "", "semapix: --skip-existing and --force exclude each other; give one of them\n")
 

@@ -85,8 +85,11 @@ def plan_outputs(files: Sequence[str], out: str, ending: str, *, folder: bool = 
 
 
 def make_directory(outputs: Mapping[str, Path], out: str) -> None:
-    """Make the directory that outputs lie in, if `plan_outputs` put them into one. Raises OutputError."""
-    if list(outputs.values()) == [Path(out)]:
+    """Make the directory that outputs lie in, if there are any and `plan_outputs` put them into one.
+
+    Raises OutputError when it cannot be made.
+    """
+    if not outputs or list(outputs.values()) == [Path(out)]:
         return
     try:
         Path(out).mkdir(parents=True, exist_ok=True)

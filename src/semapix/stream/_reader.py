@@ -225,13 +225,11 @@ class Reader:
         known = self._index_start + SMALLEST_INDEX
         if known > self.bytes_total:
             return None
-        self._reach(known)
-        start = self._fetch(self._index_start, known, "the second index")
+        start = self._reach(known)[self._index_start : known]
         end = self._index_start + SecondIndex.size(start, self.name)
         if end > self.bytes_total:
             return None
-        self._reach(end)
-        return SecondIndex.unpack(start + self._fetch(known, end, "the second index"), self.name)
+        return SecondIndex.unpack(self._reach(end)[self._index_start : end], self.name)
 
     @cached_property
     def _signal_start(self) -> int:
