@@ -86,8 +86,8 @@ def export(
         Path | None,
         typer.Option(
             metavar="RUNDIR",
-            help="With --data, calibrate on the held-out pictures of this run, by its networks: of the same recipe, "
-            "but trained without pictures that resemble those held out. For scalable.",
+            help="With --data, take temperatures from the held-out pictures of this run, by its networks: of the same "
+            "recipe, but trained without pictures that resemble those held out. For scalable.",
             show_default=False,
         ),
     ] = None,

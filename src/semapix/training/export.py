@@ -24,7 +24,7 @@ def export(
 
     `data`: where the data sets of the recipe are; tasks are calibrated on their held-out pictures. `stage`: the stage
     after which the model is taken, by default the last. `sibling`: the folder of a run whose held-out pictures and
-    networks calibrate this model. Raises ArgumentError when `folder` lacks the checkpoint of a stage, `stage` makes no
+    networks give this model its temperatures. Raises ArgumentError when `folder` lacks the checkpoint of a stage, `stage` makes no
     model or `sibling` is of no use, OutputError when `bundle` exists, unless `force`.
     """
     firsts = {name: next(x for x in system.stages if x not in system.aids) for name, system in SYSTEMS.items()}

@@ -27,7 +27,7 @@ class Wanted(NamedTuple):
     """A bundle to be made of the checkpoints in a folder.
 
     `data`: where the data sets of the recipe are. `stage`: the last one, or one of `System.earlier`. `sibling`: the run
-    that calibrates it, for systems with `siblings`. `force`: whether to replace a file.
+    whose temperatures it gets, for systems with `siblings`. `force`: whether to replace a file.
     """
 
     folder: Path
@@ -51,7 +51,7 @@ class System(ABC):
     """Stages before the last that a bundle can be made after as well, to see what each is good for."""
 
     siblings: ClassVar[bool] = False
-    """Whether another run can calibrate a bundle: a sibling, trained in the same way on fewer pictures."""
+    """Whether another run can give a bundle its temperatures: a sibling, trained in the same way on fewer pictures."""
 
     @abstractmethod
     def prepare(self, recipe: Any, stage: str, data: Path, folder: Path, minutes: float | None) -> Prepared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from semapix.bundle import Bundle
@@ -53,16 +54,17 @@ class ScalableSystem(System):
 
     def export(self, wanted: Wanted) -> dict[str, float]:
         trained = load_scalable(wanted.folder)
-        calibrations = {}
-        if wanted.data is not None:
-            calibrating = trained if wanted.sibling is None else _sibling(trained, wanted.sibling)
-            calibrations = calibrate(calibrating, wanted.data)
+        calibrations = {} if wanted.data is None else calibrate(trained, wanted.data)
+        if wanted.data is not None and wanted.sibling is not None:
+            honest = calibrate(_sibling(trained, wanted.sibling), wanted.data)
+            # How large logits are is of each model: quantiles of another one would call next to nothing foreign.
+            calibrations = {k: replace(own, temperature=honest[k].temperature) for k, own in calibrations.items()}
         export_scalable(trained, wanted.bundle, calibrations, data=wanted.data, force=wanted.force)
         return {task: calibration.temperature for task, calibration in calibrations.items()}
 
 
 def _sibling(trained: TrainedScalable, folder: Path) -> TrainedScalable:
-    """The model of a run that calibrates another one. Raises ArgumentError unless both have the same labels."""
+    """The model of a run that says how sure another one may be. Raises ArgumentError unless both have the same labels."""
     sibling = load_scalable(folder)
     if (sibling.coarse_names, sibling.fine_names) != (trained.coarse_names, trained.fine_names):
         raise ArgumentError(f"sibling (={folder}) must know the same labels as the run that it calibrates")
