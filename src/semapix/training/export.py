@@ -24,8 +24,8 @@ def export(
 
     `data`: where the data sets of the recipe are; tasks are calibrated on their held-out pictures. `stage`: the stage
     after which the model is taken, by default the last. `sibling`: the folder of a run whose held-out pictures and
-    networks give this model its temperatures. Raises ArgumentError when `folder` lacks the checkpoint of a stage, `stage` makes no
-    model or `sibling` is of no use, OutputError when `bundle` exists, unless `force`.
+    networks give this model its temperatures. Raises ArgumentError when `folder` lacks the checkpoint of a stage,
+    `stage` makes no model or `sibling` is of no use, OutputError when `bundle` exists, unless `force`.
     """
     firsts = {name: next(x for x in system.stages if x not in system.aids) for name, system in SYSTEMS.items()}
     begun = {name: SYSTEMS[name] for name, stage in firsts.items() if (folder / f"{stage}.ckpt").is_file()}

@@ -64,7 +64,7 @@ class ScalableSystem(System):
 
 
 def _sibling(trained: TrainedScalable, folder: Path) -> TrainedScalable:
-    """The model of a run that says how sure another one may be. Raises ArgumentError unless both have the same labels."""
+    """The model of a run that says how sure another one may be; ArgumentError unless both know the same labels."""
     sibling = load_scalable(folder)
     if (sibling.coarse_names, sibling.fine_names) != (trained.coarse_names, trained.fine_names):
         raise ArgumentError(f"sibling (={folder}) must know the same labels as the run that it calibrates")
